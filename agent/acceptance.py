@@ -38,10 +38,16 @@ def compare_blind(
     order: Random,
     ledger: Ledger,
 ) -> Comparison:
-    """Judge both versions afresh; an apparent loss is judged once more, that criterion alone, and stands only if it repeats."""
+    """Judge both versions afresh; an apparent loss is judged once more, that criterion alone, and stands only if it repeats.
+
+    Where a limit is reached before the second look, it stands.
+    """
     old, new = _judge_pair(judge, conversation, rubric, before, after, order=order, ledger=ledger)
     lost = []
     for number in _lost(rubric, old, new):
+        if ledger.exceeded():
+            lost.append(number)
+            continue
         alone = [rubric[number]]
         second_old, second_new = _judge_pair(judge, conversation, alone, before, after, order=order, ledger=ledger)
         if _lost(alone, second_old, second_new):

@@ -48,7 +48,7 @@ def stream(question: Any, *, draft: str | None = None, context: AgentContext | N
     updates = compile_graph().stream(_input(question, draft), _config(context), context=context, stream_mode="updates")
     for update in updates:
         for stage, added in cast(Mapping[str, Mapping[str, Any] | None], update).items():
-            visible = {key: value for key, value in (added or {}).items() if key in shown}
+            visible = {key: value for key, value in (added or {}).items() if key in shown and value is not None}
             merged |= {key: value for key, value in visible.items() if key != "warnings"}
             merged["warnings"] = merged["warnings"] + visible.get("warnings", [])
             yield StageEvent(cast(Stage, stage), dict(merged) if stage == "finish" else visible)
@@ -68,6 +68,11 @@ def build_graph(context: AgentContext | None = None, *, checkpointer: Any = None
     graph = compile_graph(default_context=(lambda: context) if context else default_context, checkpointer=checkpointer)
     rounds = context.limits.max_rounds if context else load_settings().max_rounds
     return graph.with_config(recursion_limit=recursion_limit(rounds))
+
+
+def make_graph() -> AgentGraph:
+    """Return the graph as LangGraph's own server wants it: by a function without arguments (langgraph.json)."""
+    return build_graph()
 
 
 def default_context() -> AgentContext:

@@ -43,7 +43,7 @@ class Settings(BaseSettings):
     max_tokens: int | None = Field(Limits.max_tokens, ge=0)
     max_seconds: float | None = Field(Limits.max_seconds, ge=0)
     max_cost: float | None = Field(Limits.max_cost, ge=0)
-    length_ratio: float = Field(Limits.length_ratio, ge=0)
+    length_ratio: float = Field(Limits.length_ratio, ge=0, allow_inf_nan=False)
     length_words: int = Field(Limits.length_words, ge=0)
 
     def limits(self) -> Limits:

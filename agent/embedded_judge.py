@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
 
 from agent.detectors import AnswerView, CriterionDetector, Finding, Thresholds, load_thresholds
 from agent.ledger import Ledger
 from agent.rubric import Criterion, Verdict
-from principles_store.conversation import Conversation
+from principles_store.conversation import Conversation, user_text
 from principles_store.embedding import Embedder
 from principles_store.index import Index
 from principles_store.principle import Principle
@@ -28,11 +33,12 @@ class EmbeddedJudge:
         self._by_text = {detector.criterion.text: key for key, detector in self._detectors.items()}
         records, self._criterion_vectors = index.vectors_of("criterion")
         self._criterion_keys = [(record.principle_id, record.criterion) for record in records]
+        self._library = index.library
 
     def judge(
         self, conversation: Conversation, answers: Sequence[str], rubric: Sequence[Criterion], *, ledger: Ledger
     ) -> list[list[Verdict]]:
-        keys = self._keys(rubric)
+        keys = self.library_criteria(conversation, rubric)
         verdicts = []
         for answer in answers:
             view = AnswerView(answer, self.embedder)
@@ -43,22 +49,28 @@ class EmbeddedJudge:
         """Return the detector of one criterion of the library."""
         return self._detectors[principle.id, position]
 
-    def library_criterion(self, criterion: Criterion) -> Key | None:
-        """Return the library's criterion that means the same and has the same sign, or None."""
-        return self._keys([criterion])[0]
+    def library_criteria(self, conversation: Conversation, rubric: Sequence[Criterion]) -> list[Key | None]:
+        """Return the library's criterion that each one is, or means the same as; None where there is none.
 
-    def _keys(self, rubric: Sequence[Criterion]) -> list[Key | None]:
+        A foreign criterion is only compared with principles whose topic the user's words match, and with its own sign.
+        """
         keys = [self._by_text.get(criterion.text) for criterion in rubric]
         foreign = [number for number, key in enumerate(keys) if key is None]
         if foreign:
             vectors = self.embedder.encode([rubric[number].text for number in foreign])
-            products = vectors @ self._criterion_vectors.T
+            allowed = self._on_topic(user_text(conversation))
+            products = np.where(allowed, vectors @ self._criterion_vectors.T, -1.0)
             for number, row in zip(foreign, products, strict=True):
                 best = int(row.argmax())
                 key = self._criterion_keys[best]
                 same_sign = (self._detectors[key].criterion.points > 0) == (rubric[number].points > 0)
                 keys[number] = key if row[best] >= self.thresholds.same_criterion and same_sign else None
         return keys
+
+    def _on_topic(self, text: str) -> npt.NDArray[np.bool_]:
+        """Return per criterion text whether its principle's topic allows the user's words, shape (texts,)."""
+        holds = {principle.id: is_on_topic(principle, text) for principle in self._library}
+        return np.array([holds[name] for name, _ in self._criterion_keys])
 
     def _verdict(self, key: Key | None, view: AnswerView) -> Verdict:
         if key is None:
@@ -79,3 +91,16 @@ def _detectors(index: Index) -> dict[Key, CriterionDetector]:
             holding, opposite = (meets, breaks) if criterion.points > 0 else (breaks, meets)
             detectors[principle.id, position] = CriterionDetector(criterion, holding, opposite)
     return detectors
+
+
+def is_on_topic(principle: Principle, user_words: str) -> bool:
+    """Tell whether a principle's topic, if it has one, is what the user writes about."""
+    topic, unless = principle.applies_when.topic, principle.applies_when.unless
+    return (topic is None or bool(_compiled(topic).search(user_words))) and not (
+        unless and _compiled(unless).search(user_words)
+    )
+
+
+@lru_cache(maxsize=4096)
+def _compiled(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern, re.IGNORECASE)

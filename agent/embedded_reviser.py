@@ -19,6 +19,7 @@ from agent.guard import facts
 from agent.ledger import Ledger
 from agent.rubric import Criterion, Verdict, is_satisfied
 from agent.sentences import Sentence, count_words, split
+from principles_store.conversation import last_turn
 from principles_store.library import Library
 from principles_store.principle import Axis, Place, Principle
 
@@ -33,12 +34,15 @@ _AXIS_ORDER: tuple[Axis, ...] = (
 )
 _ENGLISH = frozenset(
     """
-    the a an of to and or in is are it you your for with that this if not be on as can at may from have
-    will
+    the and are it you your my with that this these if not be can may from have has should when more than
+    take by or what how which there they their any does do yes about after before until without each every
     """.split()
 )
-MIN_ENGLISH_SHARE = 0.15
-"""Of function words among all words; English prose has 0.3 to 0.5, other languages under 0.1."""
+"""Common words that are words of no other common language, unlike `in`, `of`, `is`, `for` or `will`."""
+MIN_ENGLISH_SHARE = 0.05
+"""Of those among all words; terse English notes have 0.06, prose 0.2, other languages under 0.01."""
+MAX_FOREIGN_LETTERS = 0.1
+"""Share of letters outside ASCII; languages without spaces have too few words to count."""
 NOT_ENGLISH = "the draft isn't in English: the embedded engine adds nothing to it, since its wording is English"
 
 
@@ -71,7 +75,7 @@ class EmbeddedReviser:
         max_words: int,
         ledger: Ledger,
     ) -> Revision:
-        english = is_english(draft)
+        english = is_english(draft, last_turn(case.conversation))
         working = _Working(draft)
         current = list(verdicts)
         for number in self._order(rubric, verdicts):
@@ -87,11 +91,16 @@ class EmbeddedReviser:
         return Revision(working.text, working.edits, () if english else (NOT_ENGLISH,))
 
     def _order(self, rubric: Sequence[Criterion], verdicts: Sequence[Verdict]) -> list[int]:
-        """Return the positions of the failing criteria in order of precedence."""
+        """Return the positions of the failing criteria: corrections before additions, each in order of precedence.
 
-        def rank(number: int) -> tuple[bool, int, int]:
-            principle = self._library.by_id[rubric[number].principle_id or ""]
-            return (principle.severity != "critical", _AXIS_ORDER.index(principle.axis), -abs(rubric[number].points))
+        An addition first would move a mistake out of the place where its detector looks for it.
+        """
+
+        def rank(number: int) -> tuple[bool, bool, int, int]:
+            criterion = rubric[number]
+            principle = self._library.by_id[criterion.principle_id or ""]
+            axis = _AXIS_ORDER.index(principle.axis)
+            return (criterion.points > 0, principle.severity != "critical", axis, -abs(criterion.points))
 
         failing = [
             number
@@ -131,10 +140,15 @@ class EmbeddedReviser:
             yield changed
 
 
-def is_english(text: str) -> bool:
-    """Tell whether a text is mostly English, by its function words; very short texts pass."""
+def is_english(text: str, question: str) -> bool:
+    """Tell whether a text is mostly English; a text of few words is taken together with the question it answers."""
+    letters = [character for character in text if character.isalpha()]
+    if sum(not character.isascii() for character in letters) > MAX_FOREIGN_LETTERS * len(letters):
+        return False
     words = re.findall(r"[^\W\d_]+", text.lower())
-    return len(words) < 8 or sum(word in _ENGLISH for word in words) >= MIN_ENGLISH_SHARE * len(words)
+    if len(words) < 8:
+        words += re.findall(r"[^\W\d_]+", question.lower())
+    return sum(word in _ENGLISH for word in words) >= MIN_ENGLISH_SHARE * len(words)
 
 
 def _may_add(case: Case, principle: Principle, working: _Working) -> bool:
@@ -195,9 +209,10 @@ def _replaced(text: str, sentence: Sentence, after: str) -> str:
     line_head, line_tail = head.rpartition("\n")[2], tail.partition("\n")[0]
     if line_tail.strip(" *_") or not re.fullmatch(r"[\s\-*+•>#\d.)]*", line_head):
         return head.rstrip(" ") + (" " if line_head.strip() and line_tail.strip() else "") + tail.lstrip(" ")
-    kept = head[: len(head) - len(line_head)].rstrip("\n")
-    rest = tail[len(line_tail) :].lstrip("\n")
-    return f"{kept}\n\n{rest}" if kept and rest else kept + rest
+    before, after_line = head[: len(head) - len(line_head)], tail[len(line_tail) :]
+    gap = "\n\n" if before.endswith("\n\n") or after_line.startswith("\n\n") else "\n"
+    kept, rest = before.rstrip("\n"), after_line.lstrip("\n")
+    return f"{kept}{gap}{rest}" if kept and rest else kept + rest
 
 
 def _loses(rubric: Sequence[Criterion], before: Sequence[Verdict], after: Sequence[Verdict]) -> bool:

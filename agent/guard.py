@@ -1,7 +1,7 @@
 """What a revision may never do: lose a dose, a number, a drug, a negation, a time limit or a red flag without naming it.
 
 No model takes part. Facts are counted, not just seen: a dose that stood twice and now stands once is lost unless a named edit
-took it away. What this can't see: a number spelt in words, a drug missing from the list, a sentence moved to a wrong place.
+took it away. What this can't see: a drug missing from the list, two doses that change places, a sentence moved to a wrong place.
 """
 
 from __future__ import annotations
@@ -28,9 +28,24 @@ _UNIT = (
     r"sprays?|tea ?spoons?|table ?spoons?|cups?|glasses|litres?|liters?|ounces?|oz|lbs?|pounds?|calories|kcal|"
     r"seconds?|minutes?|mins?|hours?|hrs?|h|days?|weeks?|months?|years?|times|x|weeks' gestation)"
 )
-_NUMBER = r"\d+(?:[.,]\d+)*"
+_NUMBER = r"(?:\d+(?:[.,]\d+)*|\.\d+)"
 _QUANTITY = re.compile(
     rf"(?<![\w.])({_NUMBER}(?:\s?(?:-|–|—|to|/)\s?{_NUMBER})*)\s?-?\s?({_UNIT}(?:/{_UNIT})*(?!\w))?", re.IGNORECASE
+)
+_SPELT = dict(
+    zip(
+        "one two three four five six seven eight nine ten eleven twelve fifteen twenty thirty half few couple".split(),
+        "1 2 3 4 5 6 7 8 9 10 11 12 15 20 30 0.5 few few".split(),
+        strict=True,
+    )
+)
+_SPELT_QUANTITY = re.compile(  # "a day" alone is a rate ("500 mg a day"), "within a day" a limit
+    rf"\b(?:({'|'.join(_SPELT)})(?: an?| of)?|(?:within|after|for|in|than) an?)[ -]"
+    r"(tablet|capsule|pill|drop|puff|spray|teaspoon|tablespoon|dose|cup|glass|second|minute|hour|day|night|week|month|year|time)"
+    r"(?:e?s)?\b"
+)
+_FREQUENCY = re.compile(
+    r"\b(once|twice|thrice)[ -](?:(?:an?|per|each|every) )?(dai|hour|day|night|week|month|year)(?:ly)?\b"
 )
 _NEGATION = re.compile(r"\b(not|never|no|nor|none|cannot|without|avoid|neither|stop)\b|n['’]t\b", re.IGNORECASE)
 _WORD = re.compile(r"[^\W\d_]{2,}")
@@ -41,7 +56,7 @@ _SKIPPED = frozenset(
     """.split()
 )
 _RED_FLAGS = re.compile(
-    r"\b(911|999|112|000|108|988|emergency (?:services?|number|department|room|care|help)|"
+    r"\b((?<![\d.,])(?:911|999|112|000|108|988)(?![.,]?\d)|emergency (?:services?|number|department|room|care|help)|"
     r"emergency|ambulance|a&e|poison (?:control|cent(?:er|re))|"
     r"crisis (?:line|cent(?:er|re))|hotline|helpline|chest (?:pain|pressure|tightness)|"
     r"(?:trouble|difficulty|problems?) breathing|"
@@ -90,6 +105,10 @@ def facts(text: str) -> Counter[Fact]:
     for number, unit in _QUANTITY.findall(text):
         found[Fact("quantity", _normal_quantity(number, unit))] += 1
     lowered = text.lower()
+    for word, unit in _SPELT_QUANTITY.findall(lowered):
+        found[Fact("quantity", f"{_SPELT.get(word, '1')} {unit}")] += 1
+    for often, period in _FREQUENCY.findall(lowered):
+        found[Fact("quantity", f"{often} {period.replace('dai', 'day')}")] += 1
     for word in _WORD.findall(lowered):
         if word in _drug_names() or (_DRUG_SUFFIX.fullmatch(word) and word not in _NOT_DRUGS):
             found[Fact("drug", word)] += 1
@@ -103,25 +122,29 @@ def facts(text: str) -> Counter[Fact]:
 def unnamed_losses(draft: str, revision: str, edits: Sequence[Edit]) -> list[Fact]:
     """Return the facts of the draft that the revision lacks and that no named edit took away.
 
-    An edit names what it takes away if it carries a principle and its `before` stands in the draft word for word.
+    An edit names what it takes away if it carries a principle, its `before` stands in the draft word for word, and is gone
+    from the revision. Naming the same place twice names it once.
     """
     lost = facts(draft) - facts(revision)
     if not lost:
         return []
+    unclaimed = draft
     for edit in edits:
-        if _names_its_span(edit, draft):
+        if _names_its_span(edit, draft, revision) and edit.before in unclaimed:
+            unclaimed = unclaimed.replace(edit.before, "\n", 1)
             lost -= facts(edit.before) - facts(edit.after)
     return sorted(lost.elements(), key=str)
 
 
-def _names_its_span(edit: Edit, draft: str) -> bool:
-    if not edit.principle_id or not edit.before or edit.before not in draft:
+def _names_its_span(edit: Edit, draft: str, revision: str) -> bool:
+    if not edit.principle_id or not edit.before or draft.count(edit.before) <= revision.count(edit.before):
         return False
     return len(draft) <= SHORT_DRAFT_CHARACTERS or len(edit.before) <= LONGEST_NAMED_SHARE * len(draft)
 
 
 def _normal_quantity(number: str, unit: str) -> str:
     number = re.sub(r"(?<=\d),(?=\d{3}(?!\d))", "", number)
+    number = re.sub(r"(?<!\d)\.", "0.", number)
     number = re.sub(r"\s?(?:–|—|-|to)\s?", "-", number)
     unit = re.sub(r"\s|°", "", unit.lower()).replace("μ", "µ").replace("mcg", "µg").replace("ug", "µg")
     return f"{number} {unit.rstrip('s') if len(unit) > 2 else unit}".strip()

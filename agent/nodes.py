@@ -5,6 +5,7 @@ Nodes are plain functions, so that both `.invoke` and `.ainvoke` work; whatever 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from random import Random
@@ -37,7 +38,7 @@ class Step(Protocol):
 
 
 def classify(state: AgentState, runtime: Runtime[AgentContext]) -> Update:
-    """Label the conversation on the clinical dimensions; start the clock."""
+    """Label the conversation on the clinical dimensions; start the clock and forget the thread's earlier run."""
     conversation = parse_conversation(state["conversation"])
     scenario = runtime.context.classifier.classify(conversation)
     return {
@@ -46,14 +47,17 @@ def classify(state: AgentState, runtime: Runtime[AgentContext]) -> Update:
         "spent": Usage(),
         "case": Case(conversation, scenario, asked_form(conversation)),
         "scenario": scenario.as_dict(),
+        "original": state.get("draft"),
         "rounds": 0,
         "edits": [],
+        "stopped_because": None,
+        **dict.fromkeys(("warnings", "judged", "applied")),
     }
 
 
 def write_draft(state: AgentState, runtime: Runtime[AgentContext]) -> Update:
     """Take the caller's draft, or have one written."""
-    given = state.get("draft")
+    given = state["original"]
     if given is not None:
         _check_draft(given)
         return {"draft": given, "best": given}
@@ -63,7 +67,7 @@ def write_draft(state: AgentState, runtime: Runtime[AgentContext]) -> Update:
     warnings = (
         [] if engine.drafts_from_model else ["no model is configured: the answer is composed from principles alone"]
     )
-    return {"draft": written, "best": written, "spent": ledger.spent, "warnings": warnings}
+    return {"draft": written, "original": written, "best": written, "spent": ledger.spent, "warnings": warnings}
 
 
 def retrieve(state: AgentState, runtime: Runtime[AgentContext]) -> Update:
@@ -95,6 +99,8 @@ def critique(state: AgentState, runtime: Runtime[AgentContext]) -> Update:
     if not state["criteria"]:
         return {"verdicts": (), "stopped_because": "no principle applies"}
     ledger = _ledger(state, runtime.context)
+    if limit := ledger.exceeded():
+        return {"verdicts": ()} | _stop(_limit_reached(limit))
     judge = runtime.context.engine.judge
     verdicts = tuple(
         checked_verdicts(judge, state["conversation"], [state["best"]], state["criteria"], ledger=ledger)[0]
@@ -111,7 +117,7 @@ def revise(state: AgentState, runtime: Runtime[AgentContext]) -> Update:
         state["best"],
         state["criteria"],
         state["verdicts"],
-        max_words=ledger.limits.word_budget(count_words(state["draft"])),
+        max_words=ledger.limits.word_budget(count_words(state["original"] or "")),
         ledger=ledger,
     )
     update: Update = {
@@ -124,18 +130,22 @@ def revise(state: AgentState, runtime: Runtime[AgentContext]) -> Update:
 
 
 def check(state: AgentState, runtime: Runtime[AgentContext]) -> Update:
-    """Refuse a revision that lost a fact without naming it, or outgrew its budget; no model has a say here."""
+    """Refuse a revision that lost a fact without naming it, outgrew its budget, or can't be judged within the limits.
+
+    No model has a say here.
+    """
     proposal = state["proposal"]
     lost = unnamed_losses(state["best"], proposal.text, proposal.edits)
     if lost:
         return {"warnings": [f"revision refused, it lost: {', '.join(map(str, lost[:5]))}"]} | _stop(
             "revision lost a fact"
         )
-    budget = runtime.context.limits.word_budget(count_words(state["draft"]))
+    budget = runtime.context.limits.word_budget(count_words(state["original"] or ""))
     words = count_words(proposal.text)
     if words > budget:
         return {"warnings": [f"revision refused: {words} words, budget {budget}"]} | _stop("revision too long")
-    return {}
+    limit = _ledger(state, runtime.context).exceeded()
+    return _stop(_limit_reached(limit)) if limit else {}
 
 
 def accept(state: AgentState, runtime: Runtime[AgentContext]) -> Update:
@@ -150,7 +160,7 @@ def accept(state: AgentState, runtime: Runtime[AgentContext]) -> Update:
         order=Random(f"{context.seed}:{state['best']}"),
         ledger=ledger,
     )
-    update: Update = {"judged": [found.verdicts], "spent": ledger.spent}
+    update: Update = {"spent": ledger.spent}
     if found.lost:
         lost = "; ".join(state["criteria"][number].text for number in found.lost)
         return (
@@ -160,7 +170,12 @@ def accept(state: AgentState, runtime: Runtime[AgentContext]) -> Update:
         )
     if not found.gained:
         return update | _stop("revision gained nothing")
-    update |= {"best": proposal.text, "verdicts": found.verdicts, "applied": list(proposal.edits)}
+    update |= {
+        "best": proposal.text,
+        "verdicts": found.verdicts,
+        "judged": [found.verdicts],
+        "applied": list(proposal.edits),
+    }
     return update | _stop(_reason_to_stop(state["criteria"], found.verdicts, ledger, rounds=state["rounds"]))
 
 
@@ -168,11 +183,13 @@ def finish(state: AgentState, runtime: Runtime[AgentContext]) -> Update:
     """Put the answer into the form that callers rely on."""
     ledger = _ledger(state, runtime.context)
     accepted = bool(state.get("applied"))
-    stopped: StoppedBecause = "revision accepted" if accepted else state["stopped_because"]
+    stopped = state["stopped_because"]
+    cut_short = stopped.startswith("limit reached") and stopped != "limit reached: rounds"
     return {
         "answer": state["best"],
+        "draft": state["original"],
         "accepted": accepted,
-        "stopped_because": stopped,
+        "stopped_because": "revision accepted" if accepted and not cut_short else stopped,
         "critiques": [critique_rows(state["criteria"], verdicts) for verdicts in state.get("judged", [])],
         "edits": [edit.as_dict() for edit in state.get("applied", [])],
         "usage": {
@@ -218,7 +235,11 @@ def _reason_to_stop(
     if rounds >= ledger.limits.max_rounds:
         return "limit reached: rounds"
     limit = ledger.exceeded()
-    return cast(StoppedBecause, f"limit reached: {limit}") if limit else None
+    return _limit_reached(limit) if limit else None
+
+
+def _limit_reached(name: str) -> StoppedBecause:
+    return cast(StoppedBecause, f"limit reached: {name}")
 
 
 def _stop(reason: StoppedBecause | None) -> Update:
@@ -234,5 +255,7 @@ def _check_draft(text: object) -> None:
         raise InputError(f"the draft must be text, found {type(text).__name__}")
     if not text.strip():
         raise InputError("the draft is empty; leave it out to have one written")
+    if re.search("[\ud800-\udfff]", text):
+        raise InputError("the draft has half a character in it (a lone surrogate); decode it as UTF-8 or UTF-16 first")
     if len(text) > MAX_CHARACTERS:
         raise InputError(f"the draft has {len(text):,} characters, more than {MAX_CHARACTERS:,}; shorten it")

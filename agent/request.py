@@ -29,7 +29,8 @@ _LIMITS = (
     (re.compile(rf"\b{_COUNT}[- ]sentences? (?:answer|reply|response|summary|only|max)\b", re.I), 25),
 )
 _BARE = re.compile(
-    r"\b(?:just|only) (?:a|the|give|tell|want|need|say|answer|list|name|write)\b|"
+    r"\b(?:just|only) (?:(?:want|need)(?: (?:a|an|the))|give|tell|say|answer|list|name|write)\b|"
+    r"\b(?:just|only) (?:a|an|the) (?:\w+ )?(?:answer|name|number|dose|figure|word|list|result|code|gist)\b|"
     r"\byes[- ]or[- ]no\b|\b(?:nothing else|that'?s all|no explanation|"
     r"without (?:any )?explanation|one[- ]liner|very (?:short|brief)|briefly|keep it (?:short|brief)|tl;?dr)\b",
     re.IGNORECASE,
@@ -37,9 +38,12 @@ _BARE = re.compile(
 _TEXT_WORK = re.compile(
     r"^\W*(?:(?:please|can you|could you|kindly|hi|hello|help me)\W+)*(?:to )?"
     r"(?:revise|rewrite|re-write|rephrase|reword|paraphrase|proofread|polish|edit|translate|"
-    r"summari[sz]e|shorten|condense|format|correct|improve)\b"
+    r"summari[sz]e|shorten|condense)\b"
+    r"|^\W*(?:please )?(?:format|correct|improve)(?: this| the following)?:"
+    r"|^.{0,40}\b(?:format|correct|improve)\b.{0,40}\b(?:text|note|letter|summary|message|e-?mail|report|draft|"
+    r"wording|sentence|paragraph|grammar|abstract|essay)\b"
     r"|\b(?:write|draft|compose|prepare|complete|finish|generate|create|"
-    r"make)\b.{0,40}\b(?:note|letter|summary|message|email|e-mail|report|referral|"
+    r"make(?! (?:a )?notes? of\b))\b.{0,40}\b(?:note|letter|summary|message|email|e-mail|report|referral|"
     r"handout|leaflet|post|caption|essay|story|poem|script|template|document|documentation|abstract)\b",
     re.IGNORECASE,
 )

@@ -4,20 +4,27 @@ from __future__ import annotations
 
 from agent.engine import Case
 from agent.sentences import split
-from principles_store.conversation import query_texts, user_text
+from principles_store.conversation import Conversation, query_texts, user_text
 from principles_store.embedding import Embedder
 from principles_store.index import Index, Query, Retrieved
+from principles_store.scenario import Scenario
 
 
 def retrieve_principles(
     case: Case, index: Index, embedder: Embedder, *, draft: str | None, k: int
 ) -> tuple[Retrieved, ...]:
     """Return at most `k` principles for the case, best first; the draft adds those whose mistake it shows."""
+    return tuple(index.search(case_query(case.conversation, case.scenario, embedder, draft=draft), k))
+
+
+def case_query(conversation: Conversation, scenario: Scenario, embedder: Embedder, *, draft: str | None) -> Query:
+    """Return the query that stands for a conversation and its draft; all its texts are encoded in one batch."""
+    views = query_texts(conversation)
     sentences = [sentence.plain for sentence in split(draft)] if draft else []
-    query = Query(
-        vectors=embedder.encode(query_texts(case.conversation)),
-        user_text=user_text(case.conversation),
-        scenario=case.scenario.for_search,
-        draft_vectors=embedder.encode(sentences) if sentences else None,
+    vectors = embedder.encode([*views, *sentences])
+    return Query(
+        vectors=vectors[: len(views)],
+        user_text=user_text(conversation),
+        scenario=scenario.for_search,
+        draft_vectors=vectors[len(views) :] if sentences else None,
     )
-    return tuple(index.search(query, k))

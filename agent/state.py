@@ -5,20 +5,24 @@ Only types. Input and output keys are what other programs rely on (docs/architec
 
 from __future__ import annotations
 
-import operator
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, NotRequired, TypedDict
+
+from langgraph.channels import UntrackedValue
 
 from agent.edit import Edit, Revision
 from agent.engine import Case, Engine
 from agent.ledger import Limits, Usage
 from agent.rubric import Rubric, Verdict
 from principles_store.conversation import Message
-from principles_store.embedding import Embedder
+from principles_store.embedding import EmbeddingMemory
 from principles_store.index import DEFAULT_K, Index
 from principles_store.scenario import ScenarioClassifier
+
+DISCLAIMER = "Not a medical device and no substitute for a clinician."
+"""Shown wherever an answer is shown."""
 
 StoppedBecause = Literal[
     "revision accepted",
@@ -44,12 +48,17 @@ class AgentContext:
     engine: Engine
     classifier: ScenarioClassifier
     index: Index
-    embedder: Embedder
+    embedder: EmbeddingMemory
     limits: Limits = field(default_factory=Limits)
     k: int = DEFAULT_K
     seed: int = 0
     """Of the order in which a judge sees draft and revision."""
     clock: Callable[[], float] = time.monotonic
+
+
+def added(earlier: list[Any], new: list[Any] | None) -> list[Any]:
+    """Return what a run has gathered so far; None begins anew, since a thread with a checkpointer runs the graph many times."""
+    return [] if new is None else earlier + new
 
 
 class AgentInput(TypedDict):
@@ -63,7 +72,8 @@ class AgentOutput(TypedDict):
     """The answer and how it came about; the keys of `clinalign revise --json`."""
 
     answer: str
-    draft: str
+    draft: Annotated[str, UntrackedValue]
+    """Not kept in a thread: the draft of one question must not become the draft of the next."""
     accepted: bool
     stopped_because: StoppedBecause
     scenario: dict[str, Any]
@@ -75,7 +85,7 @@ class AgentOutput(TypedDict):
     usage: dict[str, Any]
     engine: str
     library_hash: str
-    warnings: Annotated[list[str], operator.add]
+    warnings: Annotated[list[str], added]
 
 
 class AgentState(AgentOutput):
@@ -86,12 +96,14 @@ class AgentState(AgentOutput):
     spent: Usage
     case: Case
     criteria: Rubric
+    original: str | None
+    """The draft; None until one is written."""
     best: str
     """The best version so far: the draft until a revision is accepted."""
     verdicts: tuple[Verdict, ...]
     """Of the best version."""
-    judged: Annotated[list[tuple[Verdict, ...]], operator.add]
-    """Of every version judged, in order."""
+    judged: Annotated[list[tuple[Verdict, ...]], added]
+    """Of the draft and of every accepted version, in order; a refused revision leaves only its warning."""
     proposal: Revision
-    applied: Annotated[list[Edit], operator.add]
+    applied: Annotated[list[Edit], added]
     """Edits that led from the draft to the best version."""

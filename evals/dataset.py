@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,8 +58,9 @@ def _rows(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
             for number, line in enumerate(lines, start=1):
                 if line.strip():
                     yield number, _object(line, path, number)
-    except OSError as error:
-        raise DatasetError(f"{path}: can't be read ({error.strerror or error}); check the path") from error
+    except (OSError, EOFError, zlib.error) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise DatasetError(f"{path}: can't be read ({reason}); check the path") from error
     except UnicodeDecodeError as error:
         raise DatasetError(f"{path}: not UTF-8 at byte {error.start}") from error
 
@@ -74,19 +76,48 @@ def _object(line: str, path: Path, number: int) -> Mapping[str, Any]:
 
 
 def _example(row: Mapping[str, Any], number: int) -> Example:
-    prompt = row.get("prompt") or row.get("conversation") or row.get("question") or row.get("Question")
+    prompt = _first(row, "prompt", "conversation", "question", "Question")
     if prompt is None:
-        raise KeyError("none of prompt, conversation, question")
+        raise ValueError("none of prompt, conversation, question in it")
     return Example(
-        id=str(row.get("prompt_id") or row.get("id") or number),
+        id=str(_first({**row, "number": number}, "prompt_id", "id", "number")),
         conversation=parse_conversation(prompt),
-        tags=tuple(row.get("example_tags", ())),
-        draft=row.get("draft") or row.get("response"),
-        reference=row.get("physician_ideal") or row.get("Free_form_answer"),
-        rubric=tuple(Criterion(item["criterion"], int(item["points"])) for item in row.get("rubrics", ())),
-        verdicts=tuple(item["criteria_met"] for item in row.get("verdicts", ())),
+        tags=_tags(row.get("example_tags") or ()),
+        draft=_text(row, "draft", "response"),
+        reference=_text(row, "physician_ideal", "Free_form_answer"),
+        rubric=tuple(Criterion(item["criterion"], _points(item["points"])) for item in row.get("rubrics") or ()),
+        verdicts=tuple(_verdict(item["criteria_met"]) for item in row.get("verdicts") or ()),
     )
 
 
+def _first(row: Mapping[str, Any], *names: str) -> Any:
+    return next((row[name] for name in names if row.get(name) is not None), None)
+
+
+def _text(row: Mapping[str, Any], *names: str) -> str | None:
+    value = _first(row, *names)
+    if value is not None and not isinstance(value, str):
+        raise TypeError(f"{' or '.join(names)} must be text, found {type(value).__name__}")
+    return value or None
+
+
+def _tags(value: Any) -> tuple[str, ...]:
+    if isinstance(value, str) or not all(isinstance(tag, str) for tag in value):
+        raise TypeError("example_tags must be a list of texts")
+    return tuple(value)
+
+
+def _points(value: Any) -> int:
+    if int(value) != value:
+        raise ValueError(f"points {value!r} is no whole number")
+    return int(value)
+
+
+def _verdict(value: Any) -> bool | None:
+    if value is None or isinstance(value, bool):
+        return value
+    raise TypeError(f"criteria_met must be true, false or null, found {value!r}")
+
+
 def _reason(error: Exception) -> str:
-    return f"missing {error.args[0]}" if isinstance(error, KeyError) else str(error)
+    return f"missing {error.args[0]!r}" if isinstance(error, KeyError) else str(error)

@@ -55,7 +55,7 @@ def entry_from_clinalign(entry: Any, position: int) -> Any:
     if not isinstance(entry, Mapping) or "criteria" in entry:
         return entry
     text = next((str(entry[key]).strip() for key in _TEXT_KEYS if entry.get(key)), "")
-    values = [_value(label) for label in _labels(entry)]
+    values = list(dict.fromkeys(_value(label) for label in _labels(entry)))
     known = [value for value in values if value in DIMENSION_OF]
     return {
         "id": _identifier(entry.get("id"), position),

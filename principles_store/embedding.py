@@ -15,7 +15,7 @@ import tempfile
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +30,7 @@ Vectors = npt.NDArray[np.float32]
 DEFAULT_MODEL = "all-MiniLM-L6-v2"
 WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 """Of model.safetensors in sentence-transformers/all-MiniLM-L6-v2."""
+DEFAULT_ID = f"{DEFAULT_MODEL}@{WEIGHTS_SHA256[:12]}"
 MAX_TOKENS = 256
 BATCH_SIZE = 32
 LONGEST_MEMORY = 20_000
@@ -43,6 +44,7 @@ _CHECK_SENTENCES = (
 logger = logging.getLogger(__name__)
 
 
+@runtime_checkable  # pydantic checks the retriever's fields
 class Embedder(Protocol):
     """Anything that turns texts into unit vectors."""
 
@@ -98,7 +100,7 @@ class ReferenceEmbedder:
 
     def encode(self, texts: Sequence[str]) -> Vectors:
         if not texts:
-            size = self._model.get_sentence_embedding_dimension() or 0
+            size = self._model.get_embedding_dimension() or 0
             return np.empty((0, size), dtype=np.float32)
         return np.asarray(
             self._model.encode(list(texts), batch_size=BATCH_SIZE, normalize_embeddings=True, show_progress_bar=False),
@@ -140,13 +142,12 @@ def load_embedder(name: str = DEFAULT_MODEL, *, cache_dir: Path | None = None) -
     if name != DEFAULT_MODEL:
         return ReferenceEmbedder(name)
     folder = _default_folder()
-    model_id = f"{DEFAULT_MODEL}@{WEIGHTS_SHA256[:12]}"
     try:
         exported = exported_model(cache_dir or default_cache_dir())
-        return OnnxEmbedder(exported, folder / "tokenizer.json", model_id=model_id)
+        return OnnxEmbedder(exported, folder / "tokenizer.json", model_id=DEFAULT_ID)
     except (ImportError, OSError) as error:
         logger.warning("no ONNX export (%s): using sentence-transformers, which starts slowly", error)
-        return ReferenceEmbedder(str(folder), model_id=model_id)
+        return ReferenceEmbedder(str(folder), model_id=DEFAULT_ID)
 
 
 def default_cache_dir() -> Path:
@@ -154,6 +155,11 @@ def default_cache_dir() -> Path:
     from platformdirs import user_cache_path
 
     return user_cache_path("clinalign")
+
+
+def exported_path(cache_dir: Path) -> Path:
+    """Return where the exported model is, or will be."""
+    return cache_dir / f"{DEFAULT_MODEL}-{WEIGHTS_SHA256[:12]}.onnx"
 
 
 def exported_model(cache_dir: Path) -> Path:
@@ -164,7 +170,7 @@ def exported_model(cache_dir: Path) -> Path:
     """
     from filelock import FileLock
 
-    target = cache_dir / f"{DEFAULT_MODEL}-{WEIGHTS_SHA256[:12]}.onnx"
+    target = exported_path(cache_dir)
     if target.is_file():
         return target
     cache_dir.mkdir(parents=True, exist_ok=True)

@@ -7,19 +7,19 @@ millisecond, where a Chroma query costs more and may be stale (docs/adr/0002-exa
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
+from principles_store.closeness import Floats, Rows, ScenarioTable
 from principles_store.embedding import Vectors
 from principles_store.library import Library
-from principles_store.principle import SCENARIO_VALUES, Principle
+from principles_store.principle import Principle
 
 Kind = Literal["situation", "criterion", "meets", "breaks"]
-Floats = npt.NDArray[np.float32]
 
 DEFAULT_K = 8
 MIN_SCENARIO_WEIGHT = 0.3
@@ -34,7 +34,9 @@ MIN_MISTAKE_SIMILARITY = 0.75
 DIVERSITY = 0.3
 """Weight of likeness to what is already chosen (maximal marginal relevance, Carbonell & Goldstein 1998)."""
 POOL = 96
-"""Principles looked at closely; bounds the cost of regular expressions in a large library."""
+"""Nearest principles whose regular expressions are tried; bounds their cost in a large library."""
+CHOICE = 3
+"""Times `k` principles that apply are enough to choose from."""
 
 
 @dataclass(frozen=True)
@@ -88,67 +90,58 @@ def library_records(library: Library) -> list[Record]:
     return records
 
 
-class _Rows:
-    """Vectors of one kind in library order, for a maximum per principle."""
+@dataclass(frozen=True)
+class _Closeness:
+    """How near a query comes to the library, computed once per search."""
 
-    def __init__(self, records: Sequence[Record], vectors: Vectors, positions: Mapping[str, int]) -> None:
-        self._texts = [record.text for record in records]
-        self._vectors = vectors
-        self._owners = np.array([positions[record.principle_id] for record in records], dtype=np.int64)
-        self._starts = np.flatnonzero(np.diff(self._owners, prepend=-1))
-        self._count = len(positions)
+    weights: Floats
+    """Probability of each principle's scenario, shape (P,)."""
+    situation_rows: Floats
+    situations: Floats
+    """Similarity to each situation, and the highest per principle, shape (P,)."""
+    mistake_rows: Floats
+    mistakes: Floats
+    """The same of the draft to the mistakes that penalties name."""
 
-    def products(self, queries: Vectors | None) -> Floats:
-        """Return each row's similarity to the nearest query, shape (rows,); zeros without a query."""
-        if queries is None or not len(queries):
-            return np.zeros(len(self._texts), dtype=np.float32)
-        products: Floats = self._vectors @ queries.T
-        return products[:, 0] if len(queries) == 1 else products.max(axis=1)
 
-    def best(self, products: Floats) -> Floats:
-        """Return the highest product per principle, shape (principles,); 0 for a principle without rows."""
-        best = np.zeros(self._count, dtype=np.float32)
-        if len(products):
-            best[self._owners[self._starts]] = np.maximum.reduceat(products, self._starts)
-        return best
+@dataclass(frozen=True)
+class _Fired:
+    """A principle whose condition holds."""
 
-    def nearest(self, products: Floats, position: int) -> str:
-        """Return the text with the highest product among those of the principle at `position`."""
-        start, end = np.searchsorted(self._owners, [position, position + 1])
-        return self._texts[int(start) + int(products[start:end].argmax())]
+    position: int
+    score: float
+    topic: str | None
+    """The user's words that match its topic."""
 
 
 class Index:
     """A library with the vectors of its texts; never changes, so threads may share it."""
 
     def __init__(self, library: Library, records: Sequence[Record], vectors: Vectors) -> None:
-        """`vectors` holds one unit row per record, shape (len(records), D)."""
+        """Take `library_records(library)` and one unit row for each, shape (len(records), D)."""
         self.library = library
         self._records, self._vectors = tuple(records), vectors
-        self._positions = {principle.id: position for position, principle in enumerate(library)}
-        penalties = {
-            (principle.id, number)
-            for principle in library
-            for number, criterion in enumerate(principle.criteria)
-            if criterion.points < 0
-        }
-        situations = [n for n, record in enumerate(records) if record.kind == "situation"]
-        mistakes = [
-            n for n, r in enumerate(records) if r.kind == "breaks" and (r.principle_id, r.criterion) in penalties
-        ]
-        self._situations = self._rows(situations)
-        self._mistakes = self._rows(mistakes)
-        self._allowed = _allowed_values(library)
+        penalties = {(p.id, number) for p in library for number, c in enumerate(p.criteria) if c.points < 0}
+        self._situations = self._rows([record.kind == "situation" for record in records])
+        self._mistakes = self._rows(
+            [r.kind == "breaks" and (r.principle_id, r.criterion) in penalties for r in records]
+        )
+        self._centres = self._situations.centres()
+        self._scenarios = ScenarioTable(library)
         self._conditions = [
             tuple(re.compile(p, re.IGNORECASE) if p else None for p in (w.topic, w.unless))
             for w in (principle.applies_when for principle in library)
         ]
-        owners = np.array([self._positions[records[n].principle_id] for n in situations])
-        sums = np.add.reduceat(vectors[situations], np.flatnonzero(np.diff(owners, prepend=-1)), axis=0)
-        self._centres: Floats = sums / np.linalg.norm(sums, axis=1, keepdims=True)
+        has_topic = np.array([topic is not None for topic, _ in self._conditions])
+        self._bonus = np.where(has_topic, TOPIC_BONUS, 0).astype(np.float32)
+        self._least = np.where(has_topic, MIN_TOPIC_SIMILARITY, MIN_SIMILARITY).astype(np.float32)
 
-    def _rows(self, numbers: list[int]) -> _Rows:
-        return _Rows([self._records[n] for n in numbers], self._vectors[numbers], self._positions)
+    def _rows(self, wanted: list[bool]) -> Rows:
+        positions = {principle.id: position for position, principle in enumerate(self.library)}
+        numbers = np.flatnonzero(wanted)
+        texts = [self._records[n].text for n in numbers]
+        owners = [positions[self._records[n].principle_id] for n in numbers]
+        return Rows(texts, owners, self._vectors[numbers], len(self.library))
 
     def vectors_of(self, *kinds: Kind) -> tuple[list[Record], Vectors]:
         """Return the records of some kinds with their vectors, in library order."""
@@ -157,92 +150,62 @@ class Index:
 
     def search(self, query: Query, k: int = DEFAULT_K) -> list[Retrieved]:
         """Return at most `k` principles that apply to the conversation, best first, each with its reasons."""
-        found = self._fire(query)
-        positions = np.array([position for position, _ in found], dtype=np.int64)
-        scores = np.array([score for _, score in found], dtype=np.float32)
-        chosen = _diverse(scores, self._centres[positions], k) if found else []
-        return self._explain(query, [found[number] for number in chosen])
+        close = self._closeness(query)
+        fired = list(islice(self._fire(query, close, POOL), CHOICE * k))
+        positions = [item.position for item in fired]
+        chosen = _diverse([item.score for item in fired], self._centres[positions], k)
+        return [self._retrieved(query, close, fired[number]) for number in chosen]
 
     def firing(self, query: Query) -> list[str]:
         """Return the ids of all principles whose condition holds, before the best `k` are picked."""
-        return [self.library.principles[position].id for position, _ in self._fire(query)]
+        fired = self._fire(query, self._closeness(query), len(self.library))
+        return [self.library.principles[item.position].id for item in fired]
 
-    def _fire(self, query: Query) -> list[tuple[int, float]]:
-        """Return (position, score) of every principle that applies, best first."""
-        weights = self._scenario_weights(query.scenario)
-        likeness = self._situations.best(self._situations.products(query.vectors))
-        mistake = self._mistakes.best(self._mistakes.products(query.draft_vectors))
-        by_mistake = mistake >= MIN_MISTAKE_SIMILARITY
-        strength = np.where(by_mistake, np.maximum(likeness, mistake), likeness) * weights
-        possible = (weights >= MIN_SCENARIO_WEIGHT) & (by_mistake | (likeness >= MIN_TOPIC_SIMILARITY))
-        pool = np.flatnonzero(possible)
-        if len(pool) > POOL:
-            pool = pool[np.argpartition(-strength[pool], POOL)[:POOL]]
-        found: list[tuple[int, float]] = []
-        for position in pool.tolist():
-            topic, unless = self._conditions[position]
-            if topic is None and not by_mistake[position] and likeness[position] < MIN_SIMILARITY:
-                continue
-            if (topic and not topic.search(query.user_text)) or (unless and unless.search(query.user_text)):
-                continue
-            found.append((position, float(strength[position]) + (TOPIC_BONUS if topic else 0.0)))
-        return sorted(found, key=lambda item: (-item[1], item[0]))
-
-    def _scenario_weights(self, scenario: Mapping[str, float]) -> Floats:
-        """Return per principle the probability of its scenario values in its least likely dimension, shape (P,)."""
-        weights = np.ones(len(self.library), dtype=np.float32)
-        for values, allowed in self._allowed:
-            probabilities = np.array([scenario.get(value, 1.0) for value in values], dtype=np.float32)
-            np.minimum(weights, allowed @ probabilities, out=weights)
-        return np.minimum(weights, 1.0)
-
-    def _explain(self, query: Query, chosen: Sequence[tuple[int, float]]) -> list[Retrieved]:
-        near = self._situations.products(query.vectors)
+    def _closeness(self, query: Query) -> _Closeness:
+        situations = self._situations.products(query.vectors)
         mistakes = self._mistakes.products(query.draft_vectors)
-        likeness, mistake = self._situations.best(near), self._mistakes.best(mistakes)
-        retrieved = []
-        for position, score in chosen:
-            principle = self.library.principles[position]
-            why = [f"the scenario is {value}" for value in principle.scenarios if query.scenario.get(value, 0.0) >= 0.5]
-            topic = self._conditions[position][0]
-            if topic and (match := topic.search(query.user_text)):
-                why.append(f"the question says {match.group()!r}")
-            if likeness[position] >= MIN_TOPIC_SIMILARITY:
-                why.append(f"like {self._situations.nearest(near, position)!r} ({likeness[position]:.2f})")
-            if mistake[position] >= MIN_MISTAKE_SIMILARITY:
-                why.append(
-                    f"the draft is like {self._mistakes.nearest(mistakes, position)!r} ({mistake[position]:.2f})"
-                )
-            retrieved.append(Retrieved(principle, round(score, 4), tuple(why)))
-        return retrieved
+        return _Closeness(
+            weights=self._scenarios.weights(query.scenario),
+            situation_rows=situations,
+            situations=self._situations.best(situations),
+            mistake_rows=mistakes,
+            mistakes=self._mistakes.best(mistakes),
+        )
+
+    def _fire(self, query: Query, close: _Closeness, pool: int) -> Iterator[_Fired]:
+        """Yield the principles that apply, best first; words are matched for the `pool` nearest, and only when asked for."""
+        by_mistake = close.mistakes >= MIN_MISTAKE_SIMILARITY
+        strength = np.where(by_mistake, np.maximum(close.situations, close.mistakes), close.situations)
+        scores = strength * close.weights + self._bonus
+        possible = (close.weights >= MIN_SCENARIO_WEIGHT) & (by_mistake | (close.situations >= self._least))
+        near = np.flatnonzero(possible)
+        order = near[np.argsort(-scores[near], kind="stable")][:pool]
+        for position, score in zip(order.tolist(), scores[order].tolist(), strict=True):
+            topic, unless = self._conditions[position]
+            match = topic.search(query.user_text) if topic else None
+            if (topic and not match) or (unless and unless.search(query.user_text)):
+                continue
+            yield _Fired(position, score, match.group() if match else None)
+
+    def _retrieved(self, query: Query, close: _Closeness, fired: _Fired) -> Retrieved:
+        principle = self.library.principles[fired.position]
+        likeness, mistake = float(close.situations[fired.position]), float(close.mistakes[fired.position])
+        why = [f"the scenario is {value}" for value in principle.scenarios if query.scenario.get(value, 0.0) >= 1]
+        if fired.topic and not fired.topic.isspace():  # a topic of lookaheads alone matches no words
+            why.append(f"the question says {fired.topic!r}")
+        if likeness >= MIN_TOPIC_SIMILARITY:
+            why.append(f"like {self._situations.nearest(close.situation_rows, fired.position)!r} ({likeness:.2f})")
+        if mistake >= MIN_MISTAKE_SIMILARITY:
+            nearest = self._mistakes.nearest(close.mistake_rows, fired.position)
+            why.append(f"the draft is like {nearest!r} ({mistake:.2f})")
+        return Retrieved(principle, round(fired.score, 4), tuple(why))
 
 
-def _allowed_values(library: Library) -> list[tuple[tuple[str, ...], Floats]]:
-    """Return per dimension its values and which principle allows which, shape (P, values); a silent one allows all once.
-
-    A task type has two facets, so its values count as two dimensions here.
-    """
-    task = SCENARIO_VALUES["task_type"]
-    facets = [values for name, values in SCENARIO_VALUES.items() if name != "task_type"]
-    facets += [
-        tuple(v for v in task if not v.startswith("setting-")),
-        tuple(v for v in task if v.startswith("setting-")),
-    ]
-    tables = []
-    for values in facets:
-        table = np.zeros((len(library), len(values)), dtype=np.float32)
-        for position, principle in enumerate(library):
-            named = [value in principle.scenarios for value in values]
-            table[position] = named if any(named) else 1.0
-        tables.append((values, table))
-    return tables
-
-
-def _diverse(scores: Floats, centres: Floats, k: int) -> list[int]:
+def _diverse(scores: Sequence[float], centres: Floats, k: int) -> list[int]:
     """Return up to `k` positions by maximal marginal relevance, the first being the best score's."""
     likeness = centres @ centres.T
     penalty = np.zeros(len(scores), dtype=np.float32)
-    open_scores = scores.copy()
+    open_scores = np.array(scores, dtype=np.float32)
     chosen: list[int] = []
     for _ in range(min(k, len(scores))):
         best = int((open_scores - DIVERSITY * penalty).argmax())

@@ -8,10 +8,10 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 from pydantic import ValidationError
@@ -21,7 +21,20 @@ from principles_store.errors import LibraryError
 from principles_store.principle import Principle
 
 SHIPPED = Path(__file__).parent / "data"
-YAML_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the C loader is ten times as fast; not every build has it
+_Loader: Any = getattr(
+    yaml, "CSafeLoader", yaml.SafeLoader
+)  # the C loader is ten times as fast; not every build has it
+
+
+class StrictLoader(_Loader):  # type: ignore[misc]
+    """The safe loader, which refuses a key given twice: plain YAML would silently keep the last."""
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+        keys = [key.value for key, _ in node.value]
+        if len(keys) != len(set(keys)):
+            twice = next(key for number, (key, _) in enumerate(node.value) if key.value in keys[:number])
+            raise yaml.constructor.ConstructorError(None, None, f"key {twice.value!r} is given twice", twice.start_mark)
+        return super().construct_mapping(node, deep)
 
 
 @dataclass(frozen=True)
@@ -30,6 +43,8 @@ class Library:
 
     principles: tuple[Principle, ...]
     source: str
+    files: Mapping[str, str] = field(default_factory=dict, compare=False)
+    """The file of each principle, by id."""
 
     @cached_property
     def by_id(self) -> dict[str, Principle]:
@@ -59,6 +74,22 @@ class Library:
 
 
 @dataclass(frozen=True)
+class Fault:
+    """What is wrong with a library, and where."""
+
+    file: str
+    entry: str
+    """Id of the principle, or its place in the file; empty where the library as a whole is meant."""
+    field: str
+    message: str
+    level: Literal["fault", "note"] = "fault"
+
+    def __str__(self) -> str:
+        entry = f"entry {self.entry}: " if self.entry else ""
+        return f"{self.file}: {entry}field {self.field}: {self.message}"
+
+
+@dataclass(frozen=True)
 class LibraryDiff:
     """What changed between two libraries, by id."""
 
@@ -73,29 +104,39 @@ def load_library(path: Path | None = None) -> Library:
 
     Raises LibraryError naming file, entry and field of every fault of form.
     """
+    library, faults = read_library(path)
+    if faults:
+        more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
+        raise LibraryError(f"{faults[0]}{more}", tuple(str(fault) for fault in faults))
+    return library
+
+
+def read_library(path: Path | None = None) -> tuple[Library, list[Fault]]:
+    """Return the entries at `path` that can be read, and the faults of form of all others.
+
+    Raises LibraryError where a file as a whole can't be read or holds no entries.
+    """
     path = path or SHIPPED
     principles: list[Principle] = []
-    faults: list[str] = []
-    owner: dict[str, str] = {}
+    faults: list[Fault] = []
+    files: dict[str, str] = {}
+    places: dict[str, str] = {}
     for file, position, entry in _entries(path):
-        name = entry.get("id", "?") if isinstance(entry, Mapping) else "?"
-        place = f"{file}: entry {position} ({name})"
+        place = f"{position} ({entry.get('id', '?') if isinstance(entry, Mapping) else '?'})"
         try:
             principle = Principle.model_validate(entry)
         except ValidationError as error:
-            faults += [f"{place}: field {_location(e['loc'])}: {_message(e['msg'])}" for e in error.errors()]
+            faults += [Fault(file, place, _location(e["loc"]), _message(e["msg"])) for e in error.errors()]
             continue
-        if principle.id in owner:
-            faults.append(f"{place}: field id: already used by {owner[principle.id]}")
+        if principle.id in files:
+            taken = f"{files[principle.id]}: entry {places[principle.id]}"
+            faults.append(Fault(file, place, "id", f"already used by {taken}"))
             continue
-        owner[principle.id] = place
+        files[principle.id], places[principle.id] = file, place
         principles.append(principle)
-    if faults:
-        more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
-        raise LibraryError(faults[0] + more, tuple(faults))
-    if not principles:
+    if not principles and not faults:
         raise LibraryError(f"{path}: no principles in it; expected *.yaml files or a JSON list")
-    return Library(tuple(principles), str(path))
+    return Library(tuple(principles), str(path), files), faults
 
 
 def diff_libraries(old: Library, new: Library) -> LibraryDiff:
@@ -136,9 +177,11 @@ def _parse(file: Path) -> list[Any]:
     except UnicodeDecodeError as error:
         raise LibraryError(f"{file}: not UTF-8 at byte {error.start}; save the file as UTF-8") from error
     try:
-        data = json.loads(text) if file.suffix == ".json" else yaml.load(text, Loader=YAML_LOADER)  # noqa: S506 - safe loader
+        data = json.loads(text) if file.suffix == ".json" else yaml.load(text, Loader=StrictLoader)  # noqa: S506 - safe loader
     except json.JSONDecodeError as error:
         raise LibraryError(f"{file}: malformed JSON at line {error.lineno}: {error.msg}") from error
+    except RecursionError as error:
+        raise LibraryError(f"{file}: nested too deeply to be a library; expected a list of principles") from error
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f" at line {mark.line + 1}" if mark else ""

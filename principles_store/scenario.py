@@ -1,7 +1,7 @@
 """The scenario of a conversation on the four clinical dimensions, from sentence embeddings and a few words; no LLM.
 
-Fitted on the project's own labelled conversations (`scenarios/exemplars.yaml`) whenever they or the embedder change; only
-their vectors are cached. Missing an emergency is the worst error, so `emergent` is given above a threshold set for recall on
+Fitted on the project's own labelled conversations (`scenarios/exemplars.yaml`) whenever they or the embedder change, and
+cached. Missing an emergency is the worst error, so `emergent` is given above a threshold set for recall on
 held-out exemplars, not by the highest score. `clinalign eval scenario` measures it on other data.
 """
 
@@ -14,15 +14,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import yaml
 
-from principles_store.conversation import Conversation, Message, parse_conversation, query_texts
+from principles_store.conversation import Conversation, ConversationError, Message, parse_conversation, query_texts
 from principles_store.embedding import Embedder, EmbeddingMemory, Vectors, default_cache_dir
 from principles_store.errors import ScenarioError
-from principles_store.kernel_classifier import KernelClassifier, fit_kernel_classifier, shares
-from principles_store.library import YAML_LOADER
+from principles_store.kernel_classifier import RIDGE, WIDTH, KernelClassifier, fit_kernel_classifier, shares
+from principles_store.library import StrictLoader
 from principles_store.principle import SCENARIO_VALUES
 from principles_store.scenario_features import FEATURES_VERSION, scenario_features
 
@@ -36,8 +37,9 @@ FACETS: dict[str, tuple[str, ...]] = {
     "setting": tuple(value for value in _TASKS if value.startswith("setting-")),
 }
 """What is predicted. `task` and `setting` together are the task type."""
-EMERGENT_RECALL = 0.95
-"""Share of the exemplars' emergencies, each held out, that the threshold must catch. A third of them are subtle on purpose."""
+EMERGENT_RECALL = 0.92
+"""Share of the exemplars' emergencies, each held out, that the threshold must catch. A third of them are subtle on purpose:
+on real conversations the same threshold catches more (README)."""
 
 logger = logging.getLogger(__name__)
 
@@ -89,15 +91,10 @@ class Scenario:
 class ScenarioClassifier:
     """One kernel classifier per facet; immutable once fitted, so threads may share it."""
 
-    def __init__(self, rows: Vectors, labels: Sequence[Mapping[str, str]], embedder: Embedder) -> None:
-        """Fit on feature rows, shape (N, F), and their labels per facet."""
+    def __init__(self, facets: Mapping[str, KernelClassifier], emergent_threshold: float, embedder: Embedder) -> None:
+        self.facets = facets
+        self.emergent_threshold = emergent_threshold
         self._embedder = embedder
-        self.facets: dict[str, KernelClassifier] = {
-            name: fit_kernel_classifier(rows, [label[name] for label in labels], values)
-            for name, values in FACETS.items()
-        }
-        emergent = [label["urgency"] == "emergent" for label in labels]
-        self.emergent_threshold = _recall_threshold(self.facets["urgency"].held_out_scores[emergent, 0])
 
     def classify(self, conversation: Conversation) -> Scenario:
         """Return the scenario of a conversation."""
@@ -121,44 +118,74 @@ class ScenarioClassifier:
         return FACETS[facet][int(scores.argmax())]
 
 
+def fit_classifier(rows: Vectors, labels: Sequence[Mapping[str, str]], embedder: Embedder) -> ScenarioClassifier:
+    """Fit on feature rows, shape (N, F), and their labels per facet."""
+    facets = {
+        name: fit_kernel_classifier(rows, [label[name] for label in labels], values) for name, values in FACETS.items()
+    }
+    emergent = [label["urgency"] == "emergent" for label in labels]
+    threshold = _recall_threshold(facets["urgency"].held_out_scores[emergent, 0])
+    return ScenarioClassifier(facets, threshold, embedder)
+
+
 def load_classifier(
     embedder: Embedder, *, cache_dir: Path | None = None, exemplars: Path = EXEMPLARS
 ) -> ScenarioClassifier:
-    """Return the classifier fitted on the exemplars, with their feature rows from the cache if they are there.
+    """Return the classifier fitted on the exemplars, from the cache if it was fitted before.
 
     Raises ScenarioError naming the entry of the exemplars that is malformed.
     """
-    content = exemplars.read_bytes()
-    digest = hashlib.sha256(content + f"{embedder.id} {FEATURES_VERSION}".encode()).hexdigest()[:16]
+    try:
+        content = exemplars.read_bytes()
+    except OSError as error:
+        raise ScenarioError(f"{exemplars}: can't be read ({error.strerror}); reinstall clinalign") from error
+    fitted_with = f"{embedder.id} {FEATURES_VERSION} {WIDTH} {RIDGE} {EMERGENT_RECALL} {FACETS}"
+    digest = hashlib.sha256(content + fitted_with.encode()).hexdigest()[:16]
+    cached = (cache_dir or default_cache_dir()) / f"scenario-{digest}.npz"
+    known = _read(cached, embedder)
+    if known:
+        return known
     conversations, labels = parse_exemplars(content.decode("utf-8"), str(exemplars))
-    cached = (cache_dir or default_cache_dir()) / f"scenario-{digest}.npy"
-    rows = _read_rows(cached, len(labels))
-    if rows is None:
-        memory = EmbeddingMemory(embedder)
-        memory.encode([text for conversation in conversations for text in query_texts(conversation)])  # in full batches
-        rows = np.stack([scenario_features(conversation, memory) for conversation in conversations])
-        _keep_rows(cached, rows)
-    return ScenarioClassifier(rows, labels, embedder)
+    memory = EmbeddingMemory(embedder)
+    memory.encode([text for conversation in conversations for text in query_texts(conversation)])  # in full batches
+    rows = np.stack([scenario_features(conversation, memory) for conversation in conversations])
+    fitted = fit_classifier(rows, labels, embedder)
+    _keep(cached, fitted)
+    return fitted
 
 
 def parse_exemplars(text: str, name: str) -> tuple[list[list[Message]], list[dict[str, str]]]:
-    """Return the conversations of an exemplar file and their labels per facet."""
+    """Return the conversations of an exemplar file and their labels per facet; raises ScenarioError naming the entry."""
+    try:
+        entries = yaml.load(text, Loader=StrictLoader)  # noqa: S506 - safe loader
+    except yaml.YAMLError as error:
+        reason = " ".join(str(error).split())
+        raise ScenarioError(f"{name}: malformed YAML: {reason}") from error
+    if not isinstance(entries, list):
+        raise ScenarioError(f"{name}: expected a list of entries, found {type(entries).__name__}")
     conversations, labels = [], []
-    for number, entry in enumerate(yaml.load(text, Loader=YAML_LOADER), start=1):  # noqa: S506 - safe loader
+    for number, entry in enumerate(entries, start=1):
         try:
-            turns = [(("user", "assistant")[i % 2], turn) for i, turn in enumerate(entry["turns"])]
-            conversations.append(parse_conversation(turns))
+            conversations.append(_conversation(entry["turns"]))
             label = {facet: entry[facet] for facet in FACETS if facet != "setting"}
             label["setting"] = f"setting-{entry['setting']}"
-        except (KeyError, TypeError) as error:
-            raise ScenarioError(f"{name}: entry {number}: missing or malformed field {error}") from error
+        except (KeyError, TypeError, ConversationError) as error:
+            raise ScenarioError(f"{name}: entry {number}: missing or malformed field: {error}") from error
         for facet, value in label.items():
             if value not in FACETS[facet]:
                 raise ScenarioError(
                     f"{name}: entry {number}: {facet} {value!r} is not one of {', '.join(FACETS[facet])}"
                 )
         labels.append(label)
+    if not any(label["urgency"] == "emergent" for label in labels):
+        raise ScenarioError(f"{name}: no entry has urgency 'emergent'; the threshold for emergencies needs some")
     return conversations, labels
+
+
+def _conversation(turns: Any) -> list[Message]:
+    if not isinstance(turns, list):
+        raise TypeError(f"turns must be a list, found {type(turns).__name__}")
+    return parse_conversation([(("user", "assistant")[number % 2], turn) for number, turn in enumerate(turns)])
 
 
 def _recall_threshold(held_out: Vectors) -> float:
@@ -167,20 +194,29 @@ def _recall_threshold(held_out: Vectors) -> float:
     return float(np.sort(held_out)[allowed_misses]) - 1e-6
 
 
-def _read_rows(cached: Path, expected: int) -> Vectors | None:
+_ARRAYS = ("weights", "bias", "held_out_scores")
+
+
+def _read(cached: Path, embedder: Embedder) -> ScenarioClassifier | None:
+    """Return the fitted classifier of a cache file; None if there is none or it can't be read."""
     try:
-        rows: Vectors = np.load(cached, allow_pickle=False)
-    except (OSError, ValueError, EOFError):
+        with np.load(cached, allow_pickle=False) as stored:
+            facets = {
+                name: KernelClassifier(values, stored["rows"], *(stored[f"{name}.{array}"] for array in _ARRAYS))
+                for name, values in FACETS.items()
+            }
+            return ScenarioClassifier(facets, float(stored["emergent_threshold"]), embedder)
+    except (OSError, ValueError, EOFError, KeyError, BadZipFile):
         return None
-    return rows if len(rows) == expected else None
 
 
-def _keep_rows(cached: Path, rows: Vectors) -> None:
-    """Write the rows for the next start; without a writable cache every start encodes the exemplars again."""
+def _keep(cached: Path, fitted: ScenarioClassifier) -> None:
+    """Write a fitted classifier for the next start; without a writable cache every start fits it again."""
+    arrays = {f"{name}.{array}": getattr(facet, array) for name, facet in fitted.facets.items() for array in _ARRAYS}
     try:
         cached.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=cached.parent, delete=False) as file:
-            np.save(file, rows)
+        with tempfile.NamedTemporaryFile(dir=cached.parent, suffix=".npz", delete=False) as file:
+            np.savez(file, rows=fitted.facets["urgency"].rows, emergent_threshold=fitted.emergent_threshold, **arrays)
         Path(file.name).replace(cached)
     except OSError as error:
-        logger.warning("the scenario vectors can't be cached in %s (%s)", cached.parent, error)
+        logger.warning("the scenario classifier can't be cached in %s (%s)", cached.parent, error)

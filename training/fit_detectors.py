@@ -19,6 +19,7 @@ from typing import NamedTuple
 import numpy as np
 
 from agent.detectors import THRESHOLDS
+from agent.embedded_judge import is_on_topic
 from evals.statistics import cohen_kappa, macro_f1
 from principles_store.embedding import load_embedder
 from principles_store.index import Index
@@ -122,18 +123,29 @@ def cross_validated(rows: Sequence[Sample]) -> list[tuple[str, str]]:
 
 
 def fit_mapping(index: Index) -> tuple[float, float, float]:
-    """Return (threshold, precision, recall) of finding a criterion by its paraphrase among all other criteria's texts."""
+    """Return (threshold, precision, recall) of finding a criterion by its paraphrase.
+
+    Each paraphrase is looked for twice, in a conversation that the principle applies to: among all criteria whose topic fits,
+    and among those of other principles only, where any find is wrong. Foreign rubrics are mostly of the second kind.
+    """
     records, vectors = index.vectors_of("criterion")  # text and paraphrase of each criterion, in turn
     texts, paraphrases = vectors[0::2], vectors[1::2]
-    keys = [(record.principle_id, record.criterion) for record in records[0::2]]
-    products = paraphrases @ texts.T
-    nearest = products.argmax(axis=1)
-    similarity = products.max(axis=1)
-    right = np.array([keys[n][0] == key[0] for n, key in zip(nearest, keys, strict=True)])
+    owners = np.array([record.principle_id for record in records[0::2]])
+    finds: list[tuple[float, bool]] = []
+    for principle in index.library:
+        user_words = principle.applies_when.situations[0]
+        fits = np.array([is_on_topic(index.library.by_id[owner], user_words) for owner in owners])
+        for number in np.flatnonzero(owners == principle.id):
+            products = texts @ paraphrases[number]
+            for allowed in (fits, fits & (owners != principle.id)):
+                best = int(np.where(allowed, products, -1.0).argmax())
+                finds.append((float(products[best]), bool(owners[best] == principle.id)))
+    similarity = np.array([value for value, _ in finds])
+    right = np.array([hit for _, hit in finds])
     for threshold in np.arange(0.4, 0.95, 0.01):
         taken = similarity >= threshold
         if right[taken].mean() >= MIN_MAPPING_PRECISION:
-            return round(float(threshold), 2), float(right[taken].mean()), float((taken & right).mean())
+            return round(float(threshold), 2), float(right[taken].mean()), float((taken & right).sum() / len(owners))
     raise SystemExit(f"no threshold maps paraphrases with precision {MIN_MAPPING_PRECISION}")
 
 

@@ -1,0 +1,62 @@
+# Each target is one command; `make` lists them.
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
+ARGS ?=
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+
+run: $(VENV)/.run ## set up, and revise the shipped sample: what changed, why, and the verdicts
+	@$(BIN)/clinalign revise --file examples/chest_pressure.json $(ARGS)
+
+test: $(VENV)/.dev ## run the tests (network not needed)
+	@$(BIN)/pytest $(ARGS)
+
+check: $(VENV)/.dev ## format, lint, types, import contracts, library, fitted thresholds
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/clinalign principles lint
+	@$(BIN)/python -m training.fit_detectors --check
+
+fix: $(VENV)/.dev ## format and mend what ruff can
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+fit: $(VENV)/.run ## fit the embedded critic's thresholds to the library, after changing a principle
+	@$(BIN)/python -m training.fit_detectors
+
+app: $(VENV)/.app ## the chat, on http://127.0.0.1:7860
+	@$(BIN)/python app.py $(ARGS)
+
+bench: $(VENV)/.run ## what the agent costs: revision, cold start, search
+	@$(BIN)/clinalign eval speed $(ARGS)
+
+clean: ## remove what was built here; the user's index and cache stay
+	@rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+# A stamp per set of packages: nothing is installed twice, and a change of pyproject.toml installs anew.
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.run: $(BIN)/python pyproject.toml constraints.txt
+	@echo "installing into $(VENV) (once, about two minutes)"
+	@$(PIP) -e .
+	@$(BIN)/python -m compileall -q $(VENV)/lib >/dev/null 2>&1 || true
+	@touch $@
+
+$(VENV)/.app: $(VENV)/.run
+	@$(PIP) -e '.[app]'
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.run
+	@echo "installing the development tools into $(VENV) (once)"
+	@$(PIP) -e '.[app,dev]'
+	@touch $@
+
+.PHONY: help run test check fix fit app bench clean

@@ -1,0 +1,141 @@
+"""The command line as a user meets it: real processes, real exit codes."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parent.parent
+SAMPLE = REPOSITORY / "examples" / "chest_pressure.json"
+CONTRACT = {
+    "answer",
+    "draft",
+    "accepted",
+    "stopped_because",
+    "scenario",
+    "principles",
+    "rubric",
+    "critiques",
+    "edits",
+    "rounds",
+    "usage",
+    "engine",
+    "library_hash",
+    "warnings",
+}
+
+
+def _clinalign(
+    *arguments: str, data_dir: Path, stdin: bytes = b"", **environment: str
+) -> subprocess.CompletedProcess[bytes]:
+    command = [sys.executable, "-m", "agent.cli", *arguments]
+    return subprocess.run(
+        command, input=stdin, capture_output=True, env={**os.environ, **environment}, timeout=240, check=False
+    )
+
+
+def test_the_sample_is_revised_as_json_in_the_contract(data_dir: Path) -> None:
+    done = _clinalign("revise", "--file", str(SAMPLE), "--json", data_dir=data_dir)
+    output = json.loads(done.stdout)
+    assert done.returncode == 0
+    assert set(output) == CONTRACT
+    assert output["accepted"]
+    assert output["answer"] != output["draft"]
+    assert {edit["op"] for edit in output["edits"]} <= {"ADD", "REMOVE", "MODIFY"}
+    assert "emergency" in output["answer"].split("\n")[0]
+
+
+def test_the_human_report_names_principles_and_verdicts(data_dir: Path) -> None:
+    done = _clinalign("revise", "--file", str(SAMPLE), data_dir=data_dir)
+    text = done.stdout.decode()
+    assert "Verdicts" in text
+    assert "Edits" in text
+    assert "no substitute for a clinician" in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "stdin", "says"),
+    [
+        (["revise"], b"", "standard input: empty"),
+        (["revise"], b"\xff\xff", "not UTF-8"),
+        (["revise"], b'[{"role": "user"', "malformed JSON"),
+        (
+            ["revise"],
+            b'[{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]',
+            "ends with a turn of role",
+        ),
+        (["revise"], b'{"conversation": "a", "colour": 1}', "unknown key 'colour'"),
+        (["revise", "q", "--draft", " "], b"", "draft is empty"),
+        (["revise", "q", "--library", "/nonexistent"], b"", "/nonexistent"),
+        (["revise", "q", "-k", "0"], b"", "setting k"),
+        (["revise"], b"x" * 250_000, "characters, more than"),
+        (["principles", "show", "no-such-id"], b"", "no principle 'no-such-id'"),
+        (["eval", "scenario", "/nonexistent.jsonl"], b"", "/nonexistent.jsonl: can't be read"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(arguments: list[str], stdin: bytes, says: str, data_dir: Path) -> None:
+    done = _clinalign(*arguments, data_dir=data_dir, stdin=stdin)
+    error = done.stderr.decode()
+    assert done.returncode == 2, error
+    assert says in error
+    assert "Traceback" not in error
+    assert len([line for line in error.splitlines() if line.strip()]) == 1
+    assert done.stdout == b""
+
+
+@pytest.mark.parametrize("arguments", [["revise", "--no-such-option"], ["no-such-command"]])
+def test_unknown_options_and_commands_exit_with_2(arguments: list[str], data_dir: Path) -> None:
+    done = _clinalign(*arguments, data_dir=data_dir)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr.decode()
+
+
+def test_a_misspelt_setting_in_the_environment_is_refused(data_dir: Path) -> None:
+    done = _clinalign("doctor", data_dir=data_dir, CLINALIGN_LIBARY="x")
+    assert done.returncode == 2
+    assert "CLINALIGN_LIBARY" in done.stderr.decode()
+
+
+def test_a_store_that_is_a_file_is_refused_and_left_alone(data_dir: Path, tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    store.write_text("mine", encoding="utf-8")
+    done = _clinalign("revise", "q", data_dir=data_dir, CLINALIGN_STORE=str(store))
+    assert done.returncode == 2
+    assert str(store) in done.stderr.decode()
+    assert store.read_text(encoding="utf-8") == "mine"
+
+
+def test_doctor_names_engine_and_index(data_dir: Path) -> None:
+    done = _clinalign("doctor", "--json", data_dir=data_dir)
+    names = {check["name"]: check for check in json.loads(done.stdout)}
+    assert done.returncode == 0
+    assert names["engine"]["detail"].startswith("embedded")
+    assert {"packages", "library", "index", "encoder"} <= set(names)
+
+
+def test_help_loads_nothing_heavy(data_dir: Path) -> None:
+    code = (
+        "import sys; sys.argv = ['clinalign', '--help']\n"
+        "from agent.cli import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "heavy = {'torch', 'chromadb', 'langgraph', 'numpy', 'onnxruntime', 'pydantic', 'gradio'} & set(sys.modules)\n"
+        "sys.exit(f'loaded {heavy}' if heavy else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr.decode()
+    assert b"revise" in done.stdout
+
+
+@pytest.mark.slow
+def test_help_answers_in_half_a_second(data_dir: Path) -> None:
+    def once() -> float:
+        start = time.perf_counter()
+        assert _clinalign("--help", data_dir=data_dir).returncode == 0
+        return time.perf_counter() - start
+
+    assert min(once() for _ in range(5)) < 0.5

@@ -1,0 +1,42 @@
+"""What the documents show is what the code gives."""
+
+import re
+from pathlib import Path
+
+import agent
+
+REPOSITORY = Path(__file__).parent.parent
+
+
+def _arrows(mermaid: str) -> set[tuple[str, str]]:
+    return {(a, b) for a, b in re.findall(r"^\s*(\w+) -.*?-?>? ?(\w+);$", mermaid, re.MULTILINE)}
+
+
+def test_the_readme_shows_the_graph_as_it_is() -> None:
+    picture = re.search(r"```mermaid\n(.*?)```", (REPOSITORY / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    assert picture
+    assert _arrows(picture.group(1)) == _arrows(agent.build_graph().get_graph().draw_mermaid())
+    assert len(_arrows(picture.group(1))) == 14
+
+
+def test_the_readme_is_short() -> None:
+    assert len((REPOSITORY / "README.md").read_text(encoding="utf-8").splitlines()) <= 150
+
+
+def test_every_file_of_the_readme_tree_exists() -> None:
+    text = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    tree = re.search(r"```text\n(.*?)```", text, re.DOTALL)
+    assert tree
+    paths = re.findall(r"^(\S+)\s{2,}", tree.group(1), re.MULTILINE)
+    assert len(paths) > 10
+    assert [path for path in paths if not (REPOSITORY / path).exists()] == []
+
+
+def test_langgraph_json_names_a_factory_that_gives_the_graph() -> None:
+    import json
+
+    from agent.api import make_graph
+
+    graphs = json.loads((REPOSITORY / "langgraph.json").read_text(encoding="utf-8"))["graphs"]
+    assert graphs == {"clinalign": "./agent/api.py:make_graph"}
+    assert set(make_graph().get_graph().nodes) >= {"classify", "accept", "finish"}
