@@ -43,6 +43,7 @@ MIN_ENGLISH_SHARE = 0.05
 """Of those among all words; terse English notes have 0.06, prose 0.2, other languages under 0.01."""
 MAX_FOREIGN_LETTERS = 0.1
 """Share of letters outside ASCII; languages without spaces have too few words to count."""
+_CLOSING_RULE = re.compile(r"\n+\s*(?:-{3,}|\*{3,}|_{3,})\s*$")
 NOT_ENGLISH = "the draft isn't in English: the embedded engine adds nothing to it, since its wording is English"
 
 
@@ -212,6 +213,8 @@ def _replaced(text: str, sentence: Sentence, after: str) -> str:
     before, after_line = head[: len(head) - len(line_head)], tail[len(line_tail) :]
     gap = "\n\n" if before.endswith("\n\n") or after_line.startswith("\n\n") else "\n"
     kept, rest = before.rstrip("\n"), after_line.lstrip("\n")
+    if not rest:
+        kept = _CLOSING_RULE.sub("", kept)  # a line drawn above a last paragraph that is gone
     return f"{kept}{gap}{rest}" if kept and rest else kept + rest
 
 

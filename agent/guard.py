@@ -99,6 +99,12 @@ class Fact:
         return f"{self.kind} {self.value!r}"
 
 
+_COURTESIES = frozenset(
+    {"not hesitate ask", "not hesitate contact", "not hesitate reach", "not hesitate let", "not hesitate"}
+)
+"""Negations that deny nothing."""
+
+
 def facts(text: str) -> Counter[Fact]:
     """Return the protected facts of a text with how often each stands in it."""
     found: Counter[Fact] = Counter()
@@ -113,7 +119,9 @@ def facts(text: str) -> Counter[Fact]:
         if word in _drug_names() or (_DRUG_SUFFIX.fullmatch(word) and word not in _NOT_DRUGS):
             found[Fact("drug", word)] += 1
     for cue in _NEGATION.finditer(lowered):
-        found[Fact("negation", _negated(lowered, cue))] += 1
+        negated = _negated(lowered, cue)
+        if negated not in _COURTESIES:
+            found[Fact("negation", negated)] += 1
     for flag in _RED_FLAGS.finditer(lowered):
         found[Fact("red flag", flag.group())] += 1
     return found

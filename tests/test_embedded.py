@@ -49,8 +49,9 @@ def test_the_question_back_comes_last_and_alone(context):
     assert asking
 
 
-def test_a_draft_that_asks_back_is_not_given_a_second_question(context):
-    draft = "Many things can cause this.\n\nHow old are you, and how long has it been going on?"
+@pytest.mark.parametrize("asked", ["Do you like ginger?", "\n\nHow old are you, and how long has it been going on?"])
+def test_a_draft_that_asks_back_is_not_given_a_second_question(context, asked):
+    draft = f"Stomach pain is common. Try ginger tea and rest. It goes away in a day or two. {asked}"
     answer = invoke("my stomach hurts what should i do", draft=draft, context=context)
     assert questions(answer["answer"]) == questions(draft)
 
@@ -87,6 +88,10 @@ def test_a_second_pass_finds_nothing_to_do_twice(context, question):
         (
             "Translate into Spanish: my head hurts badly and I feel dizzy, my stomach hurts too.",
             "Me duele mucho la cabeza y me siento mareado, también me duele el estómago.",
+        ),
+        (
+            "Write a short letter to my neighbour that my dad has crushing chest pain and can't come.",
+            "Dear neighbour, my dad has crushing chest pain and is sorry that he can't come today.",
         ),
         (
             "Write a short referral letter for a patient with a dull headache every afternoon.",

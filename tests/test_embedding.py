@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import shutil
 import threading
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -13,7 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from toy_index import WordEmbedder
+from toy_index import CountingEmbedder, WordEmbedder
 
 from principles_store import embedding
 from principles_store.embedding import (
@@ -21,7 +20,6 @@ from principles_store.embedding import (
     DEFAULT_ID,
     EmbeddingMemory,
     ReferenceEmbedder,
-    Vectors,
     default_cache_dir,
     exported_path,
     load_embedder,
@@ -110,17 +108,6 @@ def test_the_export_is_made_once(embedder: EmbeddingMemory, monkeypatch: pytest.
     assert embedding.exported_model(tmp_path) == exported_path(tmp_path)
     assert exported_path(tmp_path).read_bytes() == b"kept"
     assert default_cache_dir().is_absolute()
-
-
-class CountingEmbedder(WordEmbedder):
-    """Keeps every text it is asked for."""
-
-    def __init__(self) -> None:
-        self.asked: list[str] = []
-
-    def encode(self, texts: Sequence[str]) -> Vectors:
-        self.asked += texts
-        return super().encode(texts)
 
 
 @given(batches=st.lists(st.lists(st.sampled_from(["a", "b", "c", "d"]), max_size=5), max_size=6))

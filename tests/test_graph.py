@@ -241,3 +241,4 @@ def test_a_second_question_on_a_thread_knows_nothing_of_the_first_answer(context
     second = graph.invoke({"conversation": [("user", "Is a pulse of 58 normal?")]}, thread)
     assert (second["draft"], second["answer"]) == (made.drafter.text, made.drafter.text)
     assert (second["accepted"], second["edits"], second["warnings"], len(second["critiques"])) == (False, [], [], 1)
+    assert (second["stopped_because"], second["rounds"]) == ("no edit possible", 1)

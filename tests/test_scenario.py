@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import yaml
-from toy_index import WordEmbedder
+from toy_index import CountingEmbedder, WordEmbedder
 
 from principles_store import scenario
 from principles_store.conversation import parse_conversation
-from principles_store.embedding import EmbeddingMemory, Vectors
+from principles_store.embedding import EmbeddingMemory
 from principles_store.errors import ScenarioError
 from principles_store.principle import SCENARIO_VALUES
 from principles_store.scenario import (
@@ -148,18 +147,6 @@ def test_a_malformed_file_is_an_error_that_names_it(text: str, message: str) -> 
 def test_a_missing_file_is_an_error_that_names_it(tmp_path: Path) -> None:
     with pytest.raises(ScenarioError, match=r"none\.yaml: can't be read"):
         load_classifier(WordEmbedder(), cache_dir=tmp_path, exemplars=tmp_path / "none.yaml")
-
-
-class CountingEmbedder(WordEmbedder):
-    """Counts how often it is asked."""
-
-    def __init__(self, name: str = "words") -> None:
-        self.id = name
-        self.calls = 0
-
-    def encode(self, texts: Sequence[str]) -> Vectors:
-        self.calls += 1
-        return super().encode(texts)
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import zlib
 from collections.abc import Mapping, Sequence
 
@@ -26,6 +27,20 @@ class WordEmbedder:
                 vectors[row, zlib.crc32(word.lower().encode()) % 4096] += 1
         unit: Vectors = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
         return unit
+
+
+class CountingEmbedder(WordEmbedder):
+    """Keeps what it is asked for."""
+
+    def __init__(self, name: str = "words") -> None:
+        self.id = name
+        self.calls = 0
+        self.asked: list[str] = []
+
+    def encode(self, texts: Sequence[str]) -> Vectors:
+        self.calls += 1
+        self.asked += texts
+        return super().encode(texts)
 
 
 def principle(
@@ -68,3 +83,12 @@ def query(text: str, *, scenario: Mapping[str, float] | None = None, draft: Sequ
 def found(index: Index, text: str, *, k: int = 8, scenario: Mapping[str, float] | None = None) -> list[str]:
     """Return the ids that a search for `text` gives."""
     return [item.principle.id for item in index.search(query(text, scenario=scenario), k)]
+
+
+TWO = toy_library(principle("chest", "chest pain"), principle("cough", "dry cough", mistakes=["no need to worry"]))
+"""A library that is built in an instant."""
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
