@@ -5,6 +5,7 @@ Checked here once, at the edge; everything behind takes a valid one for granted.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TypedDict, cast
 
@@ -14,6 +15,9 @@ MAX_CHARACTERS = 200_000
 """Of all messages together; far above any real conversation, far below what would stall a machine."""
 VIEW_CHARACTERS = 1_200
 """Of a text given to the embedding model, about its 256 tokens."""
+
+
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class Message(TypedDict):
@@ -67,6 +71,10 @@ def _message(item: Any, number: int) -> Message:
         content = "".join(str(p.get("text", "")) for p in content if isinstance(p, Mapping) and p.get("type") == "text")
     if not isinstance(content, str):
         raise ConversationError(f"message {number}: content must be text, found {type(content).__name__}")
+    if _LONE_SURROGATE.search(content):
+        raise ConversationError(
+            f"message {number}: half a character in it (a lone surrogate); decode it as UTF-8 first"
+        )
     return {"role": cast(Literal["system", "user", "assistant"], role), "content": content}
 
 

@@ -141,6 +141,8 @@ class AppliesWhen(_Entry):
 class Rewrite(_Entry):
     """A regular-expression substitution inside a sentence that breaks the principle."""
 
+    model_config = ConfigDict(str_strip_whitespace=False)  # a replacement may begin or end with a space
+
     find: Pattern
     replace: str
 

@@ -54,7 +54,9 @@ def test_a_rate_above_the_limit_needs_a_reason(context: AgentContext) -> None:
 def test_draft_figures_count_changes_and_find_no_loss(context: AgentContext) -> None:
     draft = "It is probably just heartburn and nothing to worry about. He can take an antacid."
     question = "my dad has crushing chest pain and is sweating, is it heartburn"
-    figures = measure_drafts([(_example(question), draft), (_example(MILD), "A thick one without scent.")], context)
+    figures = measure_drafts(
+        [(_example(question), draft), (_example("where do kangaroos live"), "In Australia.")], context
+    )
     assert (figures.n, figures.accepted, figures.lost_criteria, figures.lost_facts) == (2, 1, 0, [])
     assert figures.gained_criteria >= 1
     assert figures.median_length_ratio >= 1
