@@ -7,6 +7,7 @@ Three-valued: likeness between its thresholds is `unknown`. Thresholds are fitte
 from __future__ import annotations
 
 import json
+import logging
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ from principles_store.embedding import Embedder, Vectors
 from principles_store.principle import Detector, PrincipleCriterion, Where
 
 THRESHOLDS = Path(__file__).parent / "thresholds.json"
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -39,10 +42,16 @@ class Thresholds:
     """At or above, a foreign criterion means the same as one of the library."""
 
 
-@lru_cache(maxsize=1)
-def load_thresholds(path: Path = THRESHOLDS) -> Thresholds:
-    """Return the fitted thresholds that ship with the project."""
-    fitted = json.loads(path.read_text(encoding="utf-8"))
+@lru_cache(maxsize=8)
+def load_thresholds(embedder_id: str) -> Thresholds:
+    """Return the fitted thresholds that ship with the project; warns if they were fitted with another embedder."""
+    fitted = json.loads(THRESHOLDS.read_text(encoding="utf-8"))
+    if fitted["embedder"] != embedder_id:
+        logger.warning(
+            "the critic's thresholds were fitted with %s, not %s: verdicts by meaning are less sure",
+            fitted["embedder"],
+            embedder_id,
+        )
     return Thresholds(**fitted["thresholds"])
 
 

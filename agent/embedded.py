@@ -16,7 +16,7 @@ from agent.retrieval import retrieve_principles
 from agent.rubric import Criterion, Rubric
 from principles_store.embedding import Embedder
 from principles_store.index import Index
-from principles_store.principle import Place, Principle
+from principles_store.principle import Principle
 
 NO_MODEL_NOTICE = (
     "No language model is configured, so this is not an answer to your question: it is only what general safety principles "
@@ -37,14 +37,16 @@ class PrincipleComposer:
 
     def draft(self, case: Case, *, ledger: Ledger) -> str:
         found = retrieve_principles(case, self.index, self.embedder, draft=None, k=self.k)
-        quoted = [item.principle for item in found if _wording(item.principle, case)][:MAX_COMPOSED]
-        emergency = [p for p in quoted if _place(p, case) == "start"][:1]
-        closing = [p for p in quoted if p.guidance.place == "end"]
-        question = [p for p in quoted if p.guidance.place == "question"][:1]
-        body = [_wording(principle, case) or "" for principle in (*closing, *question)] or (
-            [] if emergency else [NOTHING_TO_SAY]
-        )
-        return "\n\n".join([*(_wording(p, case) or "" for p in emergency), NO_MODEL_NOTICE, *body])
+        sayable = [item.principle for item in found if _wording(item.principle, case)]
+        quoted = sorted(sayable, key=lambda principle: principle.severity != "critical")[:MAX_COMPOSED]
+        urgent = case.scenario.urgency != "non-emergent"
+        first = [p for p in quoted if p.guidance.place == "start" and urgent][:1]
+        questions = [p for p in quoted if p.guidance.place == "question"][:1]
+        rest = [p for p in quoted if p.guidance.place != "question" and p not in first]
+        said = [_wording(principle, case) or "" for principle in (*rest, *questions)]
+        if not first and not said:
+            said = [NOTHING_TO_SAY]
+        return "\n\n".join([*(_wording(p, case) or "" for p in first), NO_MODEL_NOTICE, *said])
 
 
 class LibraryRubric:
@@ -78,7 +80,3 @@ def _wording(principle: Principle, case: Case) -> str | None:
         if case.scenario.expertise == "professional"
         else principle.guidance.wording.lay
     )
-
-
-def _place(principle: Principle, case: Case) -> Place:
-    return "start" if principle.guidance.place == "start" and case.scenario.urgency == "emergent" else "end"

@@ -27,7 +27,7 @@ class EmbeddedJudge:
     name = "embedded"
 
     def __init__(self, index: Index, embedder: Embedder, thresholds: Thresholds | None = None) -> None:
-        self.thresholds = thresholds or load_thresholds()
+        self.thresholds = thresholds or load_thresholds(embedder.id)
         self.embedder = embedder
         self._detectors = _detectors(index)
         self._by_text = {detector.criterion.text: key for key, detector in self._detectors.items()}

@@ -168,7 +168,7 @@ def _addition(case: Case, working: _Working, principle: Principle, criterion: Cr
     wording = principle.guidance.wording
     text = wording.professional if case.scenario.expertise == "professional" else wording.lay
     place: Place = principle.guidance.place
-    if place == "start" and case.scenario.urgency != "emergent":
+    if place == "start" and case.scenario.urgency == "non-emergent":
         place = "end"
     taken = [used for used, _ in working.added]
     if text is None or text in working.text or (place != "end" and place in taken):

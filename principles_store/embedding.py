@@ -31,6 +31,8 @@ DEFAULT_MODEL = "all-MiniLM-L6-v2"
 WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 """Of model.safetensors in sentence-transformers/all-MiniLM-L6-v2."""
 DEFAULT_ID = f"{DEFAULT_MODEL}@{WEIGHTS_SHA256[:12]}"
+MIN_AGREEMENT = 0.9999
+"""Cosine that the export's vectors must reach with the reference's."""
 MAX_TOKENS = 256
 BATCH_SIZE = 32
 LONGEST_MEMORY = 20_000
@@ -202,13 +204,19 @@ def _verify_weights(folder: Path) -> None:
 
 def _load_reference(name_or_folder: str) -> SentenceTransformer:
     from sentence_transformers import SentenceTransformer
+    from transformers.utils.logging import disable_progress_bar
 
+    disable_progress_bar()  # type: ignore[no-untyped-call]
     if Path(name_or_folder) == _default_folder_or_none():
         _verify_weights(Path(name_or_folder))
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # its retries; what counts is raised below
     try:
         return SentenceTransformer(name_or_folder, device="cpu" if "CUDA_VISIBLE_DEVICES" not in os.environ else None)
     except (OSError, ValueError) as error:
-        raise EmbeddingError(f"embedding model {name_or_folder!r} can't be loaded: {error}") from error
+        reason = str(error).strip().splitlines()[0]
+        raise EmbeddingError(
+            f"embedding model {name_or_folder!r} can't be loaded: {reason} Name a folder, or a model that can be downloaded"
+        ) from error
 
 
 def _default_folder_or_none() -> Path | None:
@@ -222,12 +230,22 @@ def _export(target: Path) -> None:
     """Export the encoder (pooling stays outside); the file appears at `target` only once it is checked."""
     import onnx  # noqa: F401 - torch needs both and says so only after minutes of work
     import onnxscript  # noqa: F401
-    import torch
 
     folder = _default_folder()
     reference = _load_reference(str(folder))
-    encoder: Any = reference[0].auto_model
-    encoder.eval()
+    with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
+        path = Path(scratch) / "model.onnx"
+        _write_onnx(reference[0].auto_model, path)
+        ours = OnnxEmbedder(path, folder / "tokenizer.json", model_id="check").encode(_CHECK_SENTENCES)
+        theirs = reference.encode(list(_CHECK_SENTENCES), normalize_embeddings=True, show_progress_bar=False)
+        worst = float(np.min(np.sum(ours * np.asarray(theirs), axis=1)))
+        if worst < MIN_AGREEMENT:
+            raise EmbeddingError(f"the ONNX export disagrees with the reference (cosine {worst:.5f}); not used")
+        path.replace(target)
+
+
+def _write_onnx(encoder: Any, path: Path) -> None:
+    import torch
 
     class TokenEncoder(torch.nn.Module):
         """The encoder with two inputs and one output, as ONNX wants it."""
@@ -239,18 +257,18 @@ def _export(target: Path) -> None:
         def forward(self, input_ids: Any, attention_mask: Any) -> Any:  # (B, T), (B, T) -> (B, T, D)
             return self.encoder(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
 
-    tokens, mask = (
-        torch.ones((2, 8), dtype=torch.int64),
-        torch.ones((2, 8), dtype=torch.int64),
-    )  # one tensor would merge
+    shape = (2, 8)
+    inputs = (
+        torch.ones(shape, dtype=torch.int64),
+        torch.ones(shape, dtype=torch.int64),
+    )  # one tensor twice would merge
     axes = {0: torch.export.Dim("batch"), 1: torch.export.Dim("tokens", max=MAX_TOKENS)}
-    with tempfile.TemporaryDirectory(dir=target.parent) as scratch, warnings.catch_warnings():
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter's notes on its own internals
         logging.getLogger("torch.onnx").setLevel(logging.ERROR)
-        path = Path(scratch) / "model.onnx"
         torch.onnx.export(
             TokenEncoder().eval(),
-            (tokens, mask),
+            inputs,
             path,
             input_names=["input_ids", "attention_mask"],
             output_names=["token_vectors"],
@@ -260,9 +278,3 @@ def _export(target: Path) -> None:
             dynamic_shapes={"input_ids": axes, "attention_mask": axes},
             verbose=False,
         )
-        ours = OnnxEmbedder(path, folder / "tokenizer.json", model_id="check").encode(_CHECK_SENTENCES)
-        theirs = reference.encode(list(_CHECK_SENTENCES), normalize_embeddings=True, show_progress_bar=False)
-        worst = float(np.min(np.sum(ours * np.asarray(theirs), axis=1)))
-        if worst < 0.9999:
-            raise EmbeddingError(f"the ONNX export disagrees with the reference (cosine {worst:.5f}); not used")
-        path.replace(target)

@@ -33,6 +33,8 @@ MIN_MISTAKE_SIMILARITY = 0.75
 """Of a draft's sentence to an exemplar of the mistake that a penalty names."""
 DIVERSITY = 0.3
 """Weight of likeness to what is already chosen (maximal marginal relevance, Carbonell & Goldstein 1998)."""
+TELLING = 3
+"""Characters of a match that say something; a topic made of lookaheads matches fewer."""
 POOL = 96
 """Nearest principles whose regular expressions are tried; bounds their cost in a large library."""
 CHOICE = 3
@@ -191,7 +193,7 @@ class Index:
         principle = self.library.principles[fired.position]
         likeness, mistake = float(close.situations[fired.position]), float(close.mistakes[fired.position])
         why = [f"the scenario is {value}" for value in principle.scenarios if query.scenario.get(value, 0.0) >= 1]
-        if fired.topic and not fired.topic.isspace():  # a topic of lookaheads alone matches no words
+        if fired.topic and len(fired.topic.strip()) >= TELLING:
             why.append(f"the question says {fired.topic!r}")
         if likeness >= MIN_TOPIC_SIMILARITY:
             why.append(f"like {self._situations.nearest(close.situation_rows, fired.position)!r} ({likeness:.2f})")

@@ -25,7 +25,7 @@ def detector(embedder, *detectors, combine="any", points=5):
 
 
 def find(embedder, text, *detectors, **named):
-    return detector(embedder, *detectors, **named).find(AnswerView(text, embedder), load_thresholds())
+    return detector(embedder, *detectors, **named).find(AnswerView(text, embedder), load_thresholds(embedder.id))
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ def test_detectors_combine_in_three_valued_logic(embedder, combine, detectors, v
 def test_a_criterion_without_a_detector_is_unknown(embedder):
     criterion = PrincipleCriterion(text="Is kind.", points=5, paraphrase="Kindness.")
     none = np.empty((0, 384), dtype=np.float32)
-    found = CriterionDetector(criterion, none, none).find(AnswerView("Hello.", embedder), load_thresholds())
+    found = CriterionDetector(criterion, none, none).find(AnswerView("Hello.", embedder), load_thresholds(embedder.id))
     assert found.value == "unknown"
 
 
