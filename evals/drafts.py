@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
 from agent.api import invoke
 from agent.edit import Edit
 from agent.guard import unnamed_losses
-from agent.rubric import Criterion, Verdict, is_satisfied
+from agent.judge import Judge, checked_verdicts
+from agent.ledger import Ledger
+from agent.rubric import Criterion, is_satisfied
 from agent.sentences import count_words
 from agent.state import AgentContext, AgentOutput
 from evals.dataset import Example
@@ -28,7 +30,7 @@ class DraftFigures:
     lost_facts: list[str] = field(default_factory=list)
     """"id: fact" of every protected fact that vanished without a named edit."""
     lost_criteria: int = 0
-    """Criteria that the draft satisfied and the answer, judged alone, does not."""
+    """Criteria that the draft satisfied and the answer does not, both judged once more after the run."""
     gained_criteria: int = 0
     length_ratios: list[float] = field(default_factory=list)
     """Words of the answer over words of the draft."""
@@ -50,25 +52,20 @@ def measure_drafts(drafts: Sequence[tuple[Example, str]], context: AgentContext)
         edits = [Edit(**edit) for edit in output["edits"]]
         figures.lost_facts += [f"{example.id}: {fact}" for fact in unnamed_losses(draft, output["answer"], edits)]
         figures.length_ratios.append(count_words(output["answer"]) / count_words(draft))
-        lost, gained = _changed_criteria(output)
+        lost, gained = _changed_criteria(example, output, context.engine.judge)
         figures.lost_criteria += lost
         figures.gained_criteria += gained
     return figures
 
 
-def _changed_criteria(output: AgentOutput) -> tuple[int, int]:
-    """Return how many criteria were lost and gained between the draft and the answer that was returned."""
-    if not output["accepted"]:
-        return 0, 0
+def _changed_criteria(example: Example, output: AgentOutput, judge: Judge) -> tuple[int, int]:
+    """Return how many criteria were lost and gained between draft and answer, both judged once more."""
+    rubric = [Criterion(row["criterion"], row["points"], row["principle_id"]) for row in output["rubric"]]
+    texts = [output["draft"], output["answer"]]
+    draft, answer = checked_verdicts(judge, example.conversation, texts, rubric, ledger=Ledger())
     lost = gained = 0
-    first, last = output["critiques"][0], output["critiques"][-1]
-    for row, before, after in zip(output["rubric"], first, last, strict=True):
-        was, now = _satisfied(row, before), _satisfied(row, after)
+    for criterion, before, after in zip(rubric, draft, answer, strict=True):
+        was, now = is_satisfied(criterion, before), is_satisfied(criterion, after)
         lost += bool(was) and not now
         gained += was is False and bool(now)
     return lost, gained
-
-
-def _satisfied(row: Mapping[str, object], verdict: Mapping[str, object]) -> bool | None:
-    criterion = Criterion(str(row["criterion"]), int(str(row["points"])))
-    return is_satisfied(criterion, Verdict(verdict["verdict"]))  # type: ignore[arg-type]

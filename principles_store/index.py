@@ -17,7 +17,7 @@ import numpy as np
 from principles_store.closeness import Floats, Rows, ScenarioTable
 from principles_store.embedding import Vectors
 from principles_store.library import Library
-from principles_store.principle import Principle
+from principles_store.principle import DIMENSION_OF, Principle
 
 Kind = Literal["situation", "criterion", "meets", "breaks"]
 
@@ -192,7 +192,8 @@ class Index:
     def _retrieved(self, query: Query, close: _Closeness, fired: _Fired) -> Retrieved:
         principle = self.library.principles[fired.position]
         likeness, mistake = float(close.situations[fired.position]), float(close.mistakes[fired.position])
-        why = [f"the scenario is {value}" for value in principle.scenarios if query.scenario.get(value, 0.0) >= 1]
+        chosen = [value for value in principle.scenarios if query.scenario.get(value, 0.0) >= 1]
+        why = [f"{DIMENSION_OF[value].replace('_', ' ')}: {value}" for value in chosen]
         if fired.topic and len(fired.topic.strip()) >= TELLING:
             why.append(f"the question says {fired.topic!r}")
         if likeness >= MIN_TOPIC_SIMILARITY:

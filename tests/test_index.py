@@ -27,7 +27,7 @@ from principles_store.index import (
     library_records,
 )
 from principles_store.library import Library
-from principles_store.principle import Principle
+from principles_store.principle import DIMENSION_OF, Principle
 from principles_store.scenario import FACETS, Scenario, ScenarioClassifier
 
 SURE = {"emergent": 1.0, "conditionally-emergent": 0.0, "non-emergent": 0.0, "professional": 0.0, "layperson": 1.0}
@@ -199,8 +199,9 @@ def test_reasons_are_true(
 def _check_reason(
     reason: str, found: Principle, question: str, scenario: Scenario, embedder: EmbeddingMemory, views: Vectors
 ) -> None:
-    if reason.startswith("the scenario is "):
-        value = reason.removeprefix("the scenario is ")
+    dimension, _, value = reason.partition(": ")
+    if value in DIMENSION_OF:
+        assert dimension.replace(" ", "_") == DIMENSION_OF[value]
         assert value in found.scenarios and value in scenario.labels.values()
     elif reason.startswith("the question says "):
         words = ast.literal_eval(reason.removeprefix("the question says "))

@@ -114,7 +114,7 @@ def test_search_for_people_names_the_principle_and_the_reason() -> None:
     output = run("search", STROKE).stdout
     assert output.startswith("scenario: emergent, ")
     assert "urg-stroke-signs" in output
-    assert "the scenario is emergent" in output
+    assert "urgency: emergent" in output
 
 
 def test_search_without_a_question_is_refused() -> None:
