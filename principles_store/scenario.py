@@ -37,7 +37,7 @@ FACETS: dict[str, tuple[str, ...]] = {
     "setting": tuple(value for value in _TASKS if value.startswith("setting-")),
 }
 """What is predicted. `task` and `setting` together are the task type."""
-EMERGENT_RECALL = 0.92
+EMERGENT_RECALL = 0.95
 """Share of the exemplars' emergencies, each held out, that the threshold must catch. A third of them are subtle on purpose:
 on real conversations the same threshold catches more (README)."""
 
