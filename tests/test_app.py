@@ -175,8 +175,9 @@ def test_markup_in_question_and_draft_does_nothing_in_the_browser(page: Any, url
     page.get_by_role("textbox", name="Question").fill(f"Is this safe? {EVIL}")
     page.get_by_role("textbox", name="Draft to check").fill(f"It is not known. {EVIL}")
     page.get_by_role("button", name="Ask").click()
-    page.locator(".report .diff").wait_for()
-    shown = [page.get_by_test_id("user").inner_text(), page.locator(".report .diff").inner_text()]
-    assert all("<script>window.hit=1</script>" in text for text in shown)
+    from playwright.sync_api import expect
+
+    for place in (page.locator(".report .diff"), page.get_by_test_id("user").last):  # both are still being drawn
+        expect(place).to_contain_text("<script>window.hit=1</script>", timeout=30_000)
     assert page.evaluate("window.hit") is None
     assert reached == []
