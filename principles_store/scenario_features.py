@@ -13,7 +13,7 @@ import numpy as np
 from principles_store.conversation import Conversation, last_turn, query_texts, user_text
 from principles_store.embedding import Embedder, Vectors
 
-FEATURES_VERSION = 3
+FEATURES_VERSION = 4
 """Raise it with every change here: cached rows of another version are not used."""
 WORDS_WEIGHT = 0.5
 """Of the word counts beside the unit vector of the last turn."""
@@ -51,7 +51,7 @@ _WORDS = {
     r"pamphlet|training|course|quiz)\b",
     "guarantee": r"\b(guarantee\w*|100 ?%|definite\w*|for (sure|good|certain)|permanent\w*|forever|"
     r"proven|always|never|how long (do|does|will)|"
-    r"survival|prognosis|life expectancy|chance\w*|cure\w*|promise|certain\w*|foolproof)\b",
+    r"survival|prognosis|life expectancy|chance\w*|cure\w*|promise|certain\w*)\b",
     "place": r"\b(in|from|here in) (?-i:[A-Z][a-z]+)|\b(rural|village|remote|country|abroad|"
     r"clinic has no|limited|resource\w*|local|"
     r"near (me|here)|available|legal|insurance|cost|price|over the counter|where can i|"
