@@ -13,7 +13,12 @@ run: $(VENV)/.run ## set up, and revise the shipped sample: what changed, why, a
 	@$(BIN)/clinalign revise --file examples/chest_pressure.json $(ARGS)
 
 test: $(VENV)/.dev ## run the tests (network not needed)
-	@$(BIN)/pytest $(ARGS)
+	@$(BIN)/pytest -m "not vllm" $(ARGS)
+
+test-vllm: $(VENV)/.dev ## the tests on a real vLLM server for CPUs, in an environment of its own (2.5 GB, once)
+	@PYTHON=$(PYTHON) tests/vllm_env.sh
+	@.venv-vllm/bin/python -m pytest --noconftest -o addopts="-q --timeout 300" tests/test_vllm_in_process.py $(ARGS)
+	@$(BIN)/pytest -n 0 tests/test_vllm_server.py $(ARGS)
 
 check: $(VENV)/.dev ## format, lint, types, import contracts, library, fitted thresholds
 	@$(BIN)/ruff format --check .
@@ -33,11 +38,16 @@ fit: $(VENV)/.run ## fit the embedded critic's thresholds to the library, after 
 app: $(VENV)/.app ## the chat, on http://127.0.0.1:7860
 	@$(BIN)/python app.py $(ARGS)
 
-bench: $(VENV)/.run ## what the agent costs: revision, cold start, search
+serve: $(VENV)/.run ## the agent behind any OpenAI client, on http://127.0.0.1:8000/v1
+	@$(BIN)/clinalign serve $(ARGS)
+
+bench: $(VENV)/.run ## what the agent costs: revision, cold start, search; over a model's calls; behind the server
 	@$(BIN)/clinalign eval speed $(ARGS)
+	@$(BIN)/clinalign eval overhead $(ARGS)
+	@$(BIN)/clinalign eval load
 
 clean: ## remove what was built here; the user's index and cache stay
-	@rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf $(VENV) .venv-vllm build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 # A stamp per set of packages: nothing is installed twice, and a change of pyproject.toml installs anew.
 $(BIN)/python:
@@ -46,17 +56,17 @@ $(BIN)/python:
 
 $(VENV)/.run: $(BIN)/python pyproject.toml constraints.txt
 	@echo "installing into $(VENV) (once, about two minutes)"
-	@$(PIP) -e .
+	@$(PIP) -e '.[serve]'
 	@$(BIN)/python -m compileall -q $(VENV)/lib >/dev/null 2>&1 || true
 	@touch $@
 
 $(VENV)/.app: $(VENV)/.run
-	@$(PIP) -e '.[app]'
+	@$(PIP) -e '.[app,serve]'
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.run
 	@echo "installing the development tools into $(VENV) (once)"
-	@$(PIP) -e '.[app,dev]'
+	@$(PIP) -e '.[app,serve,dev]'
 	@touch $@
 
-.PHONY: help run test check fix fit app bench clean
+.PHONY: help run test test-vllm check fix fit app serve bench clean

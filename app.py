@@ -20,8 +20,9 @@ from typing import Any, NamedTuple, cast
 os.environ |= {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_OFFLINE": "1"}  # read while gradio is imported
 import gradio as gr
 
-from agent.api import Stage, default_context, stream
+from agent.api import default_context, stream
 from agent.errors import ClinAlignError
+from agent.events import Stage, StageEvent
 from agent.report_html import STYLE, report_html
 from agent.state import DISCLAIMER, AgentContext, AgentOutput
 from principles_store.conversation import Message
@@ -94,6 +95,8 @@ def respond(context: AgentContext, question: str, draft: str, session: Session) 
     yield View(session, [*shown, progress(steps)], changes="")
     try:
         for event in stream([*session.conversation, asked], draft=draft if draft.strip() else None, context=context):
+            if not isinstance(event, StageEvent):
+                continue
             steps.append(STAGES[event.stage](event.data))
             if event.stage == "classify" and event.data["scenario"]["urgency"] == "emergent":
                 notice = alert(EMERGENCY)

@@ -9,12 +9,13 @@ Importing is cheap; the graph and the embedding model are loaded by the first ca
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from agent.api import StageEvent, build_graph, classify, invoke, stream
+    from agent.api import build_graph, classify, invoke, stream
     from agent.config import Settings, load_settings
     from agent.context import load_context
+    from agent.events import StageEvent
 
 _HOMES = {
-    "StageEvent": "agent.api",
+    "StageEvent": "agent.events",
     "build_graph": "agent.api",
     "classify": "agent.api",
     "invoke": "agent.api",

@@ -40,18 +40,18 @@ def compare_blind(
 ) -> Comparison:
     """Judge both versions afresh; an apparent loss is judged once more, that criterion alone, and stands only if it repeats.
 
-    Where a limit is reached before the second look, it stands.
+    Where a limit is reached before the second look, it stands. One confirmed loss is enough: the others aren't looked at again.
     """
     old, new = _judge_pair(judge, conversation, rubric, before, after, order=order, ledger=ledger)
     lost = []
     for number in _lost(rubric, old, new):
-        if ledger.exceeded():
-            lost.append(number)
-            continue
-        alone = [rubric[number]]
-        second_old, second_new = _judge_pair(judge, conversation, alone, before, after, order=order, ledger=ledger)
-        if _lost(alone, second_old, second_new):
-            lost.append(number)
+        if not ledger.exceeded():
+            alone = [rubric[number]]
+            second_old, second_new = _judge_pair(judge, conversation, alone, before, after, order=order, ledger=ledger)
+            if not _lost(alone, second_old, second_new):
+                continue
+        lost.append(number)
+        break
     gained = [
         number
         for number, (criterion, a, b) in enumerate(zip(rubric, old, new, strict=True))

@@ -2,56 +2,107 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, Literal, cast
+from functools import lru_cache
+from typing import Any, cast
 
 from langchain_core.runnables import RunnableConfig
+from langgraph.types import StreamMode
 
 from agent.config import load_settings
 from agent.context import load_context
 from agent.errors import InputError
+from agent.events import (
+    AnswerToken,
+    EditProposed,
+    Event,
+    PrincipleFound,
+    Stage,
+    StageEvent,
+    UsageSpent,
+    VerdictGiven,
+    Version,
+)
 from agent.graph import AgentGraph, compile_graph, recursion_limit
+from agent.rubric import critique_rows
 from agent.state import AgentContext, AgentInput, AgentOutput
+from agent.telemetry import stage_span, stream_in_span
 from principles_store.conversation import parse_conversation
 
-Stage = Literal[
-    "classify", "write_draft", "retrieve", "write_rubric", "critique", "revise", "check", "accept", "finish"
-]
 
-
-@dataclass(frozen=True)
-class StageEvent:
-    """One finished step of a run; the last is `finish`, whose data is the whole answer."""
-
-    stage: Stage
-    data: Mapping[str, Any]
-    """What the step added to the output, in the form of the JSON contract."""
-
-
-def invoke(question: Any, *, draft: str | None = None, context: AgentContext | None = None) -> AgentOutput:
+def invoke(
+    question: Any,
+    *,
+    draft: str | None = None,
+    context: AgentContext | None = None,
+    config: RunnableConfig | None = None,
+) -> AgentOutput:
     """Answer or revise: `question` is a text, a list of messages, or a mapping with `conversation` and optionally `draft`.
 
+    `config` is LangChain's, for callbacks, tags and metadata.
     Returns the object documented in docs/architecture.md. Raises ConversationError or InputError on input that can't be
     answered, and the ClinAlignError of whatever can't be opened.
     """
     context = context or default_context()
-    answer = compile_graph().invoke(_input(question, draft), _config(context), context=context)
+    with stage_span("answer") as span:
+        answer = _compiled().invoke(_input(question, draft), _config(context, config), context=context)
+        span.describe(answer)
     return cast(AgentOutput, answer)
 
 
-def stream(question: Any, *, draft: str | None = None, context: AgentContext | None = None) -> Iterator[StageEvent]:
-    """Yield an event per finished step; arguments and errors as for `invoke`."""
-    context = context or default_context()
-    shown = AgentOutput.__annotations__
-    merged: dict[str, Any] = {"warnings": []}
-    updates = compile_graph().stream(_input(question, draft), _config(context), context=context, stream_mode="updates")
-    for update in updates:
-        for stage, added in cast(Mapping[str, Mapping[str, Any] | None], update).items():
-            visible = {key: value for key, value in (added or {}).items() if key in shown and value is not None}
-            merged |= {key: value for key, value in visible.items() if key != "warnings"}
-            merged["warnings"] = merged["warnings"] + visible.get("warnings", [])
-            yield StageEvent(cast(Stage, stage), dict(merged) if stage == "finish" else visible)
+def stream(
+    question: Any,
+    *,
+    draft: str | None = None,
+    context: AgentContext | None = None,
+    config: RunnableConfig | None = None,
+) -> Iterator[Event]:
+    """Yield what happens as it happens (agent/events.py); the last event is the stage `finish`, with the whole answer.
+
+    Arguments and errors as for `invoke`. `context.cancelled`, when set, ends the run with CancelledError.
+    """
+    yield from stream_in_span("answer", _events(question, draft, context or default_context(), config))
+
+
+def _events(question: Any, draft: str | None, context: AgentContext, config: RunnableConfig | None) -> Iterator[Event]:
+    merged: dict[str, Any] = {"warnings": [], "calls": []}
+    given = _input(question, draft)
+    # For pieces that come in the middle of a step LangGraph runs every step in another thread; only a draft has such pieces.
+    modes: list[StreamMode] = ["updates"] if given.get("draft") is not None else ["updates", "custom"]
+    run = _compiled().stream(given, _config(context, config), context=context, stream_mode=modes)
+    for item in run:
+        mode, data = cast(tuple[str, Any], item)
+        if mode == "custom":
+            yield data
+            continue
+        for stage, update in cast(Mapping[str, Mapping[str, Any] | None], data).items():
+            yield from _step_events(cast(Stage, stage), update or {}, merged)
+
+
+def _step_events(stage: Stage, update: Mapping[str, Any], merged: dict[str, Any]) -> Iterator[Event]:
+    """Yield the events of one finished step, the stage itself last; `merged` gathers the answer."""
+    visible = {k: v for k, v in update.items() if k in AgentOutput.__annotations__ and v is not None}
+    merged |= {k: v for k, v in visible.items() if k not in ("warnings", "calls")}
+    for key in ("warnings", "calls"):
+        merged[key] = merged[key] + visible.get(key, [])
+    yield from (PrincipleFound(principle) for principle in visible.get("principles", ()))
+    if update.get("judged"):
+        version: Version = "draft" if stage == "critique" else "revision"
+        rows = critique_rows(merged["criteria"], update["judged"][-1])
+        yield from (VerdictGiven(version, row) for row in rows)
+    if "criteria" in update:
+        merged["criteria"] = update["criteria"]
+    if "proposal" in update:
+        yield from (EditProposed(edit.as_dict()) for edit in update["proposal"].edits)
+    if visible.get("calls"):
+        yield UsageSpent(update["spent"].as_dict())
+    if stage != "finish":
+        yield StageEvent(stage, visible)
+        return
+    yield from (AnswerToken(piece) for piece in re.findall(r"\S+\s*|\s+", merged["answer"]))
+    merged.pop("criteria", None)
+    yield StageEvent(stage, dict(merged))
 
 
 def classify(conversation: Any, *, context: AgentContext | None = None) -> dict[str, Any]:
@@ -80,6 +131,12 @@ def default_context() -> AgentContext:
     return load_context(load_settings())
 
 
+@lru_cache(maxsize=1)
+def _compiled() -> AgentGraph:
+    """Return the graph without a context or memory of its own; compiling takes longer than running it."""
+    return compile_graph()
+
+
 def _input(question: Any, draft: str | None) -> AgentInput:
     if isinstance(question, Mapping):
         unknown = sorted(set(question) - {"conversation", "question", "messages", "draft"})
@@ -93,5 +150,5 @@ def _input(question: Any, draft: str | None) -> AgentInput:
     return {"conversation": conversation} if draft is None else {"conversation": conversation, "draft": draft}
 
 
-def _config(context: AgentContext) -> RunnableConfig:
-    return {"recursion_limit": recursion_limit(context.limits.max_rounds)}
+def _config(context: AgentContext, given: RunnableConfig | None) -> RunnableConfig:
+    return {**(given or {}), "recursion_limit": recursion_limit(context.limits.max_rounds)}

@@ -15,6 +15,7 @@ from typing import Annotated, Any
 
 import typer
 
+from agent.serve_cli import serve
 from principles_store.errors import ClinAlignError
 
 app = typer.Typer(
@@ -28,11 +29,28 @@ app = typer.Typer(
 Library = Annotated[
     Path | None, typer.Option(help="Folder of principle files, or a JSON list.", envvar="CLINALIGN_LIBRARY")
 ]
+Model = Annotated[
+    str | None,
+    typer.Option(
+        help="provider:name of the model that writes, such as openai:gpt-5 or hf:FOLDER; none: no LLM.",
+        envvar="CLINALIGN_MODEL",
+    ),
+]
+Judge = Annotated[
+    str | None, typer.Option(help="The same of the model that judges; none: the writer.", envvar="CLINALIGN_JUDGE")
+]
+Temperature = Annotated[float | None, typer.Option(help="Of the model's sampling; none: the provider's own.")]
+Redact = Annotated[
+    bool | None, typer.Option("--redact/--no-redact", help="Take obvious identifiers out of what a model is sent.")
+]
+Trace = Annotated[
+    Path | None, typer.Option(help="File to which a line per answer is appended: prompts, models, tokens; no text.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
 @app.command()
-def revise(
+def revise(  # noqa: PLR0913, PLR0917  # each is an option of the command
     question: Annotated[
         str | None, typer.Argument(help="The question; '-' or nothing: read it from standard input.")
     ] = None,
@@ -42,10 +60,23 @@ def revise(
         Path | None,
         typer.Option("--file", "-f", help="JSON: a conversation, or {question|conversation, draft}. Else a text file."),
     ] = None,
+    model: Model = None,
+    judge: Judge = None,
+    temperature: Temperature = None,
     library: Library = None,
     k: Annotated[int | None, typer.Option("-k", help="Principles to retrieve.")] = None,
     max_rounds: Annotated[int | None, typer.Option(help="Rounds of revision.")] = None,
-    max_seconds: Annotated[float | None, typer.Option(help="Time after which no further step is started.")] = None,
+    max_calls: Annotated[int | None, typer.Option(help="Model calls.")] = None,
+    max_tokens: Annotated[int | None, typer.Option(help="Tokens in and out, over all calls.")] = None,
+    max_seconds: Annotated[
+        float | None, typer.Option(help="Time after which the best version so far is returned.")
+    ] = None,
+    max_cost: Annotated[
+        float | None,
+        typer.Option(help="Money; needs CLINALIGN_PRICE_INPUT and CLINALIGN_PRICE_OUTPUT per million tokens."),
+    ] = None,
+    redact: Redact = None,
+    trace: Trace = None,
     as_json: AsJson = False,
 ) -> None:
     """Revise a draft answer to a question, and show what changed and why."""
@@ -56,8 +87,23 @@ def revise(
     from agent.api import invoke
     from agent.config import load_settings
     from agent.context import load_context
+    from agent.telemetry import configure_telemetry
 
-    settings = load_settings(library=library, k=k, max_rounds=max_rounds, max_seconds=max_seconds)
+    configure_telemetry()
+    settings = load_settings(
+        model=model,
+        judge=judge,
+        temperature=temperature,
+        library=library,
+        k=k,
+        max_rounds=max_rounds,
+        max_calls=max_calls,
+        max_tokens=max_tokens,
+        max_seconds=max_seconds,
+        max_cost=max_cost,
+        redact=redact,
+        trace=trace,
+    )
     output = invoke(request, context=load_context(settings))
     if as_json:
         print_json(output)
@@ -71,14 +117,14 @@ def revise(
 
 
 @app.command()
-def doctor(library: Library = None, as_json: AsJson = False) -> None:
+def doctor(model: Model = None, judge: Judge = None, library: Library = None, as_json: AsJson = False) -> None:
     """Show what is installed, which engine would answer, and whether the index is fresh."""
     from dataclasses import asdict
 
     from agent.config import load_settings
     from agent.doctor import run_checks
 
-    checks = run_checks(load_settings(library=library))
+    checks = run_checks(load_settings(model=model, judge=judge, library=library))
     if as_json:
         print_json([asdict(check) for check in checks])
     else:
@@ -86,6 +132,9 @@ def doctor(library: Library = None, as_json: AsJson = False) -> None:
             typer.echo(f"{'ok  ' if check.ok else 'FAIL'} {check.name}: {check.detail}")
     if not all(check.ok for check in checks):
         raise typer.Exit(1)
+
+
+app.command()(serve)
 
 
 def print_json(data: Any) -> None:

@@ -8,15 +8,14 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from agent.errors import ConfigError
 from agent.ledger import Limits
 from principles_store.embedding import DEFAULT_MODEL
-from principles_store.index import DEFAULT_K
 
 PREFIX = "CLINALIGN_"
 
@@ -34,10 +33,36 @@ class Settings(BaseSettings):
     """Folder for what can be made again; None: the user's cache directory."""
     embedder: str = DEFAULT_MODEL
     """The shipped model, or a sentence-transformers model or folder."""
-    k: int = Field(DEFAULT_K, ge=1, le=50)
-    """Principles retrieved per conversation."""
-    seed: int = 0
-    """Of the order in which a judge sees draft and revision."""
+    k: int | None = Field(None, ge=1, le=50)
+    """Principles retrieved per conversation; None: 8 for the embedded engine, 10 for a model, which leaves out what doesn't fit."""
+    seed: int | None = None
+    """Of the order in which a judge sees draft and revision (None: 0), and of the model's sampling (None: none is sent)."""
+    model: str | None = None
+    """provider:name of the model that writes and revises; None: the embedded engine."""
+    judge: str | None = None
+    """provider:name of the model that writes the rubric and judges; None: the same model."""
+    temperature: float | None = Field(None, ge=0, le=2)
+    """None: the provider's own."""
+    timeout_s: float = Field(120.0, gt=0, allow_inf_nan=False)
+    """Of one attempt at one model call."""
+    max_attempts: int = Field(5, ge=1, le=20)
+    max_output_tokens: int = Field(4096, ge=16)
+    """Of one reply, what is thought apart."""
+    thinking_tokens: int = Field(0, ge=0)
+    """What a thinking model may think on top of that, per call."""
+    context_tokens: int | None = Field(None, ge=512)
+    """What the models take; None: asked of the server or the model's files."""
+    json_schema: Literal["auto", "always", "never"] = "auto"
+    """Whether a reply's JSON schema is sent; auto: until the server rejects it."""
+    price_input: float = Field(0.0, ge=0, allow_inf_nan=False)
+    """Per million tokens, in the currency of max_cost; for writer and judge alike."""
+    price_output: float = Field(0.0, ge=0, allow_inf_nan=False)
+    redact: bool = False
+    """Take obvious identifiers out of what is sent to a model (docs/privacy.md)."""
+    trace: Path | None = None
+    """File to which one JSON line per answer is appended: prompts by hash, models, tokens; no text."""
+    trace_text: bool = False
+    """Also the texts, which may be a patient's."""
     max_rounds: int = Field(Limits.max_rounds, ge=0, le=10)
     max_calls: int | None = Field(Limits.max_calls, ge=0)
     max_tokens: int | None = Field(Limits.max_tokens, ge=0)
@@ -45,6 +70,14 @@ class Settings(BaseSettings):
     max_cost: float | None = Field(Limits.max_cost, ge=0)
     length_ratio: float = Field(Limits.length_ratio, ge=0, allow_inf_nan=False)
     length_words: int = Field(Limits.length_words, ge=0)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Settings:
+        if self.judge and not self.model:
+            raise ValueError("judge needs a model too: the embedded engine judges by itself")
+        if self.max_cost is not None and self.model and not (self.price_input or self.price_output):
+            raise ValueError("max_cost needs price_input and price_output, per million tokens")
+        return self
 
     def limits(self) -> Limits:
         """Return the bounds of a run."""
@@ -66,10 +99,16 @@ def load_settings(**explicit: Any) -> Settings:
         return Settings(**given)
     except ValidationError as error:
         first = error.errors()[0]
-        name = str(first["loc"][0]) if first["loc"] else "?"
+        if not first["loc"]:
+            raise ConfigError(f"settings: {first['msg'].removeprefix('Value error, ')}") from error
+        name = str(first["loc"][0])
         raise ConfigError(f"setting {name} ({PREFIX}{name.upper()}): {first['msg']}, got {first['input']!r}") from error
 
 
+_OF_OTHERS = frozenset({"CLINALIGN_SERVER_KEY"})
+"""Read by `clinalign serve` itself, since a setting would be shown and compared."""
+
+
 def _unknown_variables(environment: Mapping[str, str]) -> list[str]:
-    known = {PREFIX + name.upper() for name in Settings.model_fields}
+    known = {PREFIX + name.upper() for name in Settings.model_fields} | _OF_OTHERS
     return sorted(name for name in environment if name.upper().startswith(PREFIX) and name.upper() not in known)

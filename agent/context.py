@@ -6,11 +6,17 @@ from functools import lru_cache
 
 from agent.config import Settings
 from agent.embedded import embedded_engine
+from agent.engine import Engine
 from agent.state import AgentContext
+from agent.trace import check_trace
 from principles_store.embedding import EmbeddingMemory, load_embedder
+from principles_store.index import DEFAULT_K
 from principles_store.library import load_library
 from principles_store.scenario import load_classifier
 from principles_store.store import default_store_dir, open_index
+
+DEFAULT_K_FOR_MODELS = 10
+"""More than for the embedded engine: a model leaves out those that don't apply."""
 
 
 @lru_cache(maxsize=4)
@@ -20,14 +26,53 @@ def load_context(settings: Settings) -> AgentContext:
     Raises the ClinAlignError of whatever can't be opened. Change a library on disk and restart, or clear with
     `load_context.cache_clear()`.
     """
+    if settings.trace:
+        check_trace(settings.trace)
+    engine = _model_engine(settings) if settings.model else None  # first, so that a wrong name costs no waiting
     embedder = EmbeddingMemory(load_embedder(settings.embedder, cache_dir=settings.cache))
     index = open_index(load_library(settings.library), embedder, settings.store or default_store_dir())
+    k = settings.k or (DEFAULT_K_FOR_MODELS if engine else DEFAULT_K)
     return AgentContext(
-        engine=embedded_engine(index, embedder, k=settings.k),
+        engine=engine or embedded_engine(index, embedder, k=k),
         classifier=load_classifier(embedder, cache_dir=settings.cache),
         index=index,
         embedder=embedder,
         limits=settings.limits(),
-        k=settings.k,
-        seed=settings.seed,
+        k=k,
+        seed=settings.seed or 0,
+        trace=settings.trace,
+        trace_text=settings.trace_text,
     )
+
+
+def _model_engine(settings: Settings) -> Engine:
+    from agent.chat import ChatClient
+    from agent.context_window import ContextWindow, load_window
+    from agent.llm import llm_engine
+    from agent.models import load_model, parse_spec
+
+    def opened(spec: str) -> tuple[ChatClient, ContextWindow]:
+        parsed = parse_spec(spec)
+        model = load_model(spec, timeout_s=settings.timeout_s, temperature=settings.temperature, seed=settings.seed)
+        window = load_window(model, parsed, context_tokens=settings.context_tokens)
+        client = ChatClient(
+            model,
+            spec,
+            window=window,
+            max_attempts=settings.max_attempts,
+            timeout_s=settings.timeout_s,
+            max_output_tokens=settings.max_output_tokens,
+            thinking_tokens=settings.thinking_tokens,
+            json_schema=settings.json_schema,
+            price_input=settings.price_input,
+            price_output=settings.price_output,
+            redact=settings.redact,
+            sampling={"temperature": settings.temperature, "seed": settings.seed},
+        )
+        return client, window
+
+    writer, window = opened(settings.model or "")
+    if settings.judge in (None, settings.model):
+        return llm_engine(writer, writer, limits=settings.limits(), windows=(window,))
+    judge, other = opened(settings.judge)
+    return llm_engine(writer, judge, limits=settings.limits(), windows=(window, other))

@@ -16,6 +16,7 @@ from principles_store.store import default_store_dir, is_fresh
 PACKAGES = (
     "langgraph",
     "langchain-core",
+    "langchain-openai",
     "chromadb",
     "sentence-transformers",
     "onnxruntime",
@@ -38,7 +39,7 @@ class Check:
 
 def run_checks(settings: Settings) -> list[Check]:
     """Return every check, the failing ones with what to do."""
-    return [_packages(), _engine(), *_library_and_index(settings), _export(settings)]
+    return [_packages(), _engine(settings), *_library_and_index(settings), _export(settings)]
 
 
 def _packages() -> Check:
@@ -53,8 +54,18 @@ def _version(name: str) -> str:
         return "not installed"
 
 
-def _engine() -> Check:
-    return Check("engine", True, "embedded: no language model is configured, none is needed")
+def _engine(settings: Settings) -> Check:
+    if not settings.model:
+        return Check("engine", True, "embedded: no language model is configured, none is needed")
+    from agent.models import check_model
+
+    names = {"writer": settings.model, "judge": settings.judge or settings.model}
+    try:
+        for spec in dict.fromkeys(names.values()):
+            check_model(spec)
+    except ClinAlignError as error:
+        return Check("engine", False, str(error))
+    return Check("engine", True, "llm: " + ", ".join(f"{role} {spec}" for role, spec in names.items()))
 
 
 def _library_and_index(settings: Settings) -> list[Check]:

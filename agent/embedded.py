@@ -6,14 +6,16 @@ is configured. Its judge is `embedded_judge.py`, its reviser `embedded_reviser.p
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from agent.embedded_judge import EmbeddedJudge
 from agent.embedded_reviser import EmbeddedReviser
-from agent.engine import Case, Engine
+from agent.engine import Case, Engine, WrittenRubric
+from agent.events import DraftToken
 from agent.ledger import Ledger
 from agent.retrieval import retrieve_principles
-from agent.rubric import Criterion, Rubric
+from agent.rubric import Criterion
 from principles_store.embedding import Embedder
 from principles_store.index import Index
 from principles_store.principle import Principle
@@ -35,7 +37,7 @@ class PrincipleComposer:
     embedder: Embedder
     k: int
 
-    def draft(self, case: Case, *, ledger: Ledger) -> str:
+    def draft(self, case: Case, *, ledger: Ledger, on_token: Callable[[DraftToken], None]) -> str:
         found = retrieve_principles(case, self.index, self.embedder, draft=None, k=self.k)
         sayable = [item.principle for item in found if _wording(item.principle, case)]
         quoted = sorted(sayable, key=lambda principle: principle.severity != "critical")[:MAX_COMPOSED]
@@ -46,17 +48,21 @@ class PrincipleComposer:
         said = [_wording(principle, case) or "" for principle in (*rest, *questions)]
         if not first and not said:
             said = [NOTHING_TO_SAY]
-        return "\n\n".join([*(_wording(p, case) or "" for p in first), NO_MODEL_NOTICE, *said])
+        composed = "\n\n".join([*(_wording(p, case) or "" for p in first), NO_MODEL_NOTICE, *said])
+        on_token(DraftToken(composed))
+        return composed
 
 
 class LibraryRubric:
     """The criteria of the retrieved principles, as the library states them."""
 
-    def write(self, case: Case, draft: str, *, ledger: Ledger) -> Rubric:
-        return tuple(
-            Criterion(criterion.text, criterion.points, found.principle.id)
-            for found in case.principles
-            for criterion in found.principle.criteria
+    def write(self, case: Case, draft: str, *, ledger: Ledger) -> WrittenRubric:
+        return WrittenRubric(
+            tuple(
+                Criterion(criterion.text, criterion.points, found.principle.id)
+                for found in case.principles
+                for criterion in found.principle.criteria
+            )
         )
 
 

@@ -18,7 +18,7 @@ from agent.engine import Case
 from agent.guard import facts
 from agent.ledger import Ledger
 from agent.rubric import Criterion, Verdict, is_satisfied
-from agent.sentences import Sentence, count_words, split
+from agent.sentences import count_words, replace_span, split
 from principles_store.conversation import last_turn
 from principles_store.library import Library
 from principles_store.principle import Axis, Place, Principle
@@ -43,7 +43,6 @@ MIN_ENGLISH_SHARE = 0.05
 """Of those among all words; terse English notes have 0.06, prose 0.2, other languages under 0.01."""
 MAX_FOREIGN_LETTERS = 0.1
 """Share of letters outside ASCII; languages without spaces have too few words to count."""
-_CLOSING_RULE = re.compile(r"\n+\s*(?:-{3,}|\*{3,}|_{3,})\s*$")
 NOT_ENGLISH = "the draft isn't in English: the embedded engine adds nothing to it, since its wording is English"
 
 
@@ -135,7 +134,7 @@ class EmbeddedReviser:
             if principle.severity != "critical" and facts(span) - facts(after):
                 continue  # a lesser principle is no reason to take away a fact
             op: EditOp = "MODIFY" if after else "REMOVE"
-            text = _replaced(changed.text, sentence, after)
+            text = replace_span(changed.text, sentence.span, after)
             changed = changed.with_edit(text, Edit(op, span, after, principle.id, criterion.text, principle.title))
         if changed is not working and split(changed.text):
             yield changed
@@ -200,22 +199,6 @@ def _corrected(span: str, case: Case, principle: Principle) -> str | None:
     for rewrite in guidance.rewrites:
         span = re.sub(rewrite.find, rewrite.replace, span, flags=re.IGNORECASE)
     return span[:1].upper() + span[1:] if span else span
-
-
-def _replaced(text: str, sentence: Sentence, after: str) -> str:
-    """Return the text with a sentence exchanged; one that goes takes its gap, and an emptied line, with it."""
-    head, tail = text[: sentence.start], text[sentence.end :]
-    if after:
-        return head + after + tail
-    line_head, line_tail = head.rpartition("\n")[2], tail.partition("\n")[0]
-    if line_tail.strip(" *_") or not re.fullmatch(r"[\s\-*+•>#\d.)]*", line_head):
-        return head.rstrip(" ") + (" " if line_head.strip() and line_tail.strip() else "") + tail.lstrip(" ")
-    before, after_line = head[: len(head) - len(line_head)], tail[len(line_tail) :]
-    gap = "\n\n" if before.endswith("\n\n") or after_line.startswith("\n\n") else "\n"
-    kept, rest = before.rstrip("\n"), after_line.lstrip("\n")
-    if not rest:
-        kept = _CLOSING_RULE.sub("", kept)  # a line drawn above a last paragraph that is gone
-    return f"{kept}{gap}{rest}" if kept and rest else kept + rest
 
 
 def _loses(rubric: Sequence[Criterion], before: Sequence[Verdict], after: Sequence[Verdict]) -> bool:

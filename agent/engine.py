@@ -6,11 +6,12 @@ and charges the ledger for the model calls it makes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from agent.edit import Revision
+from agent.events import DraftToken
 from agent.judge import Judge
 from agent.ledger import Ledger
 from agent.request import AskedForm
@@ -33,15 +34,23 @@ class Case:
 class Drafter(Protocol):
     """Writes the answer that is then revised, where the caller gives none."""
 
-    def draft(self, case: Case, *, ledger: Ledger) -> str:
-        """Return an answer, never empty."""
+    def draft(self, case: Case, *, ledger: Ledger, on_token: Callable[[DraftToken], None]) -> str:
+        """Return an answer, never empty; tell its pieces as they are written."""
         ...
+
+
+@dataclass(frozen=True)
+class WrittenRubric:
+    """A rubric, and the verdicts on the draft where whoever wrote it gave them in the same breath."""
+
+    criteria: Rubric
+    verdicts: tuple[Verdict, ...] | None = None
 
 
 class RubricWriter(Protocol):
     """Turns the retrieved principles into the criteria for this conversation."""
 
-    def write(self, case: Case, draft: str, *, ledger: Ledger) -> Rubric:
+    def write(self, case: Case, draft: str, *, ledger: Ledger) -> WrittenRubric:
         """Return the rubric; empty if no principle applies."""
         ...
 
@@ -63,6 +72,19 @@ class Reviser(Protocol):
         ...
 
 
+class Fitter(Protocol):
+    """Makes a conversation fit into what the models take."""
+
+    def __call__(self, conversation: Conversation, draft: str | None) -> tuple[Conversation, str | None]:
+        """Return it, shortened if need be, with a warning if it was; raises InputError where it can't be."""
+        ...
+
+
+def keep_whole(conversation: Conversation, draft: str | None) -> tuple[Conversation, str | None]:
+    """Return the conversation as it is: the fitter of an engine without a window."""
+    return conversation, None
+
+
 @dataclass(frozen=True)
 class Engine:
     """Who drafts, who writes the rubric, who judges, who revises."""
@@ -75,3 +97,9 @@ class Engine:
     reviser: Reviser
     drafts_from_model: bool = False
     """False: a missing draft is only composed from the principles, and the answer says so."""
+    weighs_principles: bool = False
+    """True: principles that are only near are retrieved too, since the rubric writer leaves out those that don't apply."""
+    model_name: str = "embedded"
+    """Of whatever writes and revises: provider:name."""
+    judge_name: str = "embedded"
+    fitter: Fitter = keep_whole

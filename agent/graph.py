@@ -21,13 +21,13 @@ def compile_graph(*, default_context: Callable[[], AgentContext] | None = None, 
     """Return the compiled graph; call it with `context=` an AgentContext, or give a default for calls without."""
     graph = StateGraph(AgentState, context_schema=AgentContext, input_schema=AgentInput, output_schema=AgentOutput)
     for name, node in nodes.STEPS.items():
-        graph.add_node(name, nodes.with_context(node, default_context))
+        graph.add_node(name, nodes.prepared(node, default_context))
 
     graph.add_edge(START, "classify")
     graph.add_edge("classify", "write_draft")
     graph.add_edge("write_draft", "retrieve")
     graph.add_edge("retrieve", "write_rubric")
-    graph.add_edge("write_rubric", "critique")
+    graph.add_conditional_edges("write_rubric", nodes.needs_more, {"continue": "critique", "stop": "finish"})
     graph.add_conditional_edges("critique", nodes.needs_more, {"continue": "revise", "stop": "finish"})
     graph.add_conditional_edges("revise", nodes.needs_more, {"continue": "check", "stop": "finish"})
     graph.add_conditional_edges("check", nodes.needs_more, {"continue": "accept", "stop": "finish"})

@@ -32,6 +32,8 @@ _NUMBER = r"(?:\d+(?:[.,]\d+)*|\.\d+)"
 _QUANTITY = re.compile(
     rf"(?<![\w.])({_NUMBER}(?:\s?(?:-|–|—|to|/)\s?{_NUMBER})*)\s?-?\s?({_UNIT}(?:/{_UNIT})*(?!\w))?", re.IGNORECASE
 )
+_LIST_NUMBER = re.compile(r"^[\s#>*_+-]*\d{1,2}[.)](?=[\s*_])", re.MULTILINE)
+"""Counts the items of a list or of headings, and says nothing."""
 _SPELT = dict(
     zip(
         "one two three four five six seven eight nine ten eleven twelve fifteen twenty thirty half few couple".split(),
@@ -108,7 +110,7 @@ _COURTESIES = frozenset(
 def facts(text: str) -> Counter[Fact]:
     """Return the protected facts of a text with how often each stands in it."""
     found: Counter[Fact] = Counter()
-    for number, unit in _QUANTITY.findall(text):
+    for number, unit in _QUANTITY.findall(_LIST_NUMBER.sub(" ", text)):
         found[Fact("quantity", _normal_quantity(number, unit))] += 1
     lowered = text.lower()
     for word, unit in _SPELT_QUANTITY.findall(lowered):

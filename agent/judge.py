@@ -18,7 +18,10 @@ from principles_store.conversation import Conversation
 class Judge(Protocol):
     """Gives verdicts; several answers at once are judged blind to where they come from."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """Names the model; every answer carries it."""
+        ...
 
     def judge(
         self, conversation: Conversation, answers: Sequence[str], rubric: Sequence[Criterion], *, ledger: Ledger

@@ -1,13 +1,17 @@
 """What a run may spend and what it has spent: rounds, model calls, tokens, seconds, money.
 
-A limit is looked at between steps; a step under way is not torn. Engines charge the ledger for every model call.
+Engines ask the ledger before every model call and charge it afterwards; a call under way when the time runs out is given up.
 """
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from agent.errors import CancelledError, LimitReachedError
 
 
 @dataclass(frozen=True)
@@ -20,6 +24,10 @@ class Usage:
     cost: float = 0.0
     """In the currency of the price list that was configured; 0 where none was."""
 
+    def as_dict(self) -> dict[str, Any]:
+        """Return the amounts by name."""
+        return asdict(self)
+
     def __add__(self, other: Usage) -> Usage:
         return Usage(
             self.calls + other.calls,
@@ -27,6 +35,35 @@ class Usage:
             self.output_tokens + other.output_tokens,
             self.cost + other.cost,
         )
+
+
+@dataclass(frozen=True)
+class CallRecord:
+    """One model call, for the trace: what was asked by which prompt and what it took; no text of the conversation."""
+
+    step: str
+    """draft, critique, revise, judge, or one of these with " (repair)"."""
+    model: str
+    """provider:name."""
+    prompt: str
+    """Name of the prompt file; empty for a draft, which is the conversation alone."""
+    prompt_hash: str
+    sampling: dict[str, Any]
+    """What was sent: temperature, seed, max_tokens; empty where the provider's own values apply."""
+    attempts: int
+    """Requests sent; more than one where the server failed first."""
+    seconds: float
+    input_tokens: int
+    cached_input_tokens: int
+    """Of the input tokens, those the server took from its prefix cache, where it tells."""
+    output_tokens: int
+    reasoning_tokens: int
+    """Of the output tokens, where the server tells."""
+    finish_reason: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the object of the JSON contract."""
+        return asdict(self)
 
 
 @dataclass(frozen=True)
@@ -72,6 +109,10 @@ class Ledger:
     clock: Callable[[], float] = time.monotonic
     started_at: float | None = None
     """Reading of the clock when the run began; None: now."""
+    cancelled: threading.Event | None = None
+    """Set by a caller who no longer waits for the answer."""
+    calls: list[CallRecord] = field(default_factory=list)
+    """Of the step that this ledger serves."""
 
     def __post_init__(self) -> None:
         if self.started_at is None:
@@ -85,6 +126,23 @@ class Ledger:
     def seconds(self) -> float:
         """Seconds since the run began."""
         return self.clock() - (self.started_at or 0.0)
+
+    def record(self, call: CallRecord, *, cost: float = 0.0) -> None:
+        """Charge a model call and keep its record."""
+        self.charge(Usage(1, call.input_tokens, call.output_tokens, cost))
+        self.calls.append(call)
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Seconds until the time limit, negative when past it; None without one."""
+        return None if self.limits.max_seconds is None else self.limits.max_seconds - self.seconds
+
+    def check(self) -> None:
+        """Raise LimitReachedError if a limit is reached, CancelledError if nobody waits any more; asked before a call."""
+        if self.cancelled is not None and self.cancelled.is_set():
+            raise CancelledError("the run was cancelled: nobody waits for its answer any more")
+        if limit := self.exceeded():
+            raise LimitReachedError(limit)
 
     def exceeded(self) -> str | None:
         """Return the name of the first limit that is reached, or None."""

@@ -9,13 +9,13 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from random import Random
-from typing import Any, Literal, Protocol, cast
+from typing import Any, Literal, Protocol, TypeVar, cast
 
 from langgraph.runtime import Runtime
 
 from agent.acceptance import compare_blind
 from agent.engine import Case
-from agent.errors import InputError
+from agent.errors import InputError, LimitReachedError, ModelError
 from agent.guard import unnamed_losses
 from agent.judge import checked_verdicts
 from agent.ledger import Ledger, Usage
@@ -24,9 +24,14 @@ from agent.retrieval import retrieve_principles
 from agent.rubric import Criterion, Verdict, critique_rows, is_satisfied
 from agent.sentences import count_words
 from agent.state import AgentContext, AgentState, StoppedBecause
+from agent.telemetry import stage_span
+from agent.trace import write_trace
 from principles_store.conversation import MAX_CHARACTERS, parse_conversation
 
 Update = dict[str, Any]
+T = TypeVar("T")
+
+UNREVISED = "the model failed, so this is the best version until then, not fully checked"
 
 
 class Step(Protocol):
@@ -51,29 +56,42 @@ def classify(state: AgentState, runtime: Runtime[AgentContext]) -> Update:
         "rounds": 0,
         "edits": [],
         "stopped_because": None,
-        **dict.fromkeys(("warnings", "judged", "applied")),
+        **dict.fromkeys(("warnings", "calls", "judged", "applied")),
     }
 
 
 def write_draft(state: AgentState, runtime: Runtime[AgentContext]) -> Update:
-    """Take the caller's draft, or have one written."""
-    given = state["original"]
+    """Take the caller's draft, or have one written; a conversation too long for the models is fitted first."""
+    given, engine = state["original"], runtime.context.engine
     if given is not None:
         _check_draft(given)
-        return {"draft": given, "best": given}
+    conversation, warning = engine.fitter(state["conversation"], given)
+    case = replace(state["case"], conversation=conversation)
+    update: Update = {"case": case, "warnings": [warning] if warning else []}
+    if given is not None:
+        return update | {"draft": given, "best": given}
     ledger = _ledger(state, runtime.context)
-    engine = runtime.context.engine
-    written = engine.drafter.draft(state["case"], ledger=ledger)
-    warnings = (
-        [] if engine.drafts_from_model else ["no model is configured: the answer is composed from principles alone"]
-    )
-    return {"draft": written, "original": written, "best": written, "spent": ledger.spent, "warnings": warnings}
+    written = engine.drafter.draft(case, ledger=ledger, on_token=runtime.stream_writer)
+    if not engine.drafts_from_model:
+        update["warnings"] += ["no model is configured: the answer is composed from principles alone"]
+    return update | {"draft": written, "original": written, "best": written} | _spent(ledger)
 
 
 def retrieve(state: AgentState, runtime: Runtime[AgentContext]) -> Update:
-    """Find the principles that this conversation and draft call for."""
+    """Find the principles that this conversation and draft call for.
+
+    A model that weighs them reads the draft itself; encoding its sentences would cost more time than all else here.
+    """
     context = runtime.context
-    found = retrieve_principles(state["case"], context.index, context.embedder, draft=state["best"], k=context.k)
+    weighs = context.engine.weighs_principles
+    found = retrieve_principles(
+        state["case"],
+        context.index,
+        context.embedder,
+        draft=None if weighs else state["best"],
+        k=context.k,
+        wide=weighs,
+    )
     shown = [
         {
             "id": item.principle.id,
@@ -90,43 +108,51 @@ def retrieve(state: AgentState, runtime: Runtime[AgentContext]) -> Update:
 def write_rubric(state: AgentState, runtime: Runtime[AgentContext]) -> Update:
     """Turn the principles into criteria for this conversation."""
     ledger = _ledger(state, runtime.context)
-    rubric = runtime.context.engine.rubric_writer.write(state["case"], state["best"], ledger=ledger)
-    return {"criteria": rubric, "rubric": [criterion.as_dict() for criterion in rubric], "spent": ledger.spent}
+    writer = runtime.context.engine.rubric_writer
+    written, stop = _tried(lambda: writer.write(state["case"], state["best"], ledger=ledger), ledger)
+    if written is None:
+        return {"criteria": (), "rubric": []} | stop
+    rubric = written.criteria
+    update: Update = {"written": written, "criteria": rubric, "rubric": [criterion.as_dict() for criterion in rubric]}
+    return update | _spent(ledger) | _stop(None if rubric else "no principle applies")
 
 
 def critique(state: AgentState, runtime: Runtime[AgentContext]) -> Update:
-    """Judge the draft on the rubric."""
-    if not state["criteria"]:
-        return {"verdicts": (), "stopped_because": "no principle applies"}
+    """Judge the draft on the rubric, unless its writer has done so."""
     ledger = _ledger(state, runtime.context)
-    if limit := ledger.exceeded():
-        return {"verdicts": ()} | _stop(_limit_reached(limit))
-    judge = runtime.context.engine.judge
-    verdicts = tuple(
-        checked_verdicts(judge, state["conversation"], [state["best"]], state["criteria"], ledger=ledger)[0]
-    )
-    update: Update = {"verdicts": verdicts, "judged": [verdicts], "spent": ledger.spent}
-    return update | _stop(_reason_to_stop(state["criteria"], verdicts, ledger, rounds=0))
+    verdicts = state["written"].verdicts
+    if verdicts is None:
+        judge, conversation = runtime.context.engine.judge, state["case"].conversation
+        judged, stop = _tried(
+            lambda: checked_verdicts(judge, conversation, [state["best"]], state["criteria"], ledger=ledger), ledger
+        )
+        if judged is None:
+            return {"verdicts": ()} | stop
+        verdicts = tuple(judged[0])
+    update: Update = {"verdicts": verdicts, "judged": [verdicts]}
+    return update | _spent(ledger) | _stop(_reason_to_stop(state["criteria"], verdicts, ledger, rounds=0))
 
 
 def revise(state: AgentState, runtime: Runtime[AgentContext]) -> Update:
     """Carry out the edits that the failing criteria call for, and no others."""
     ledger = _ledger(state, runtime.context)
-    proposal = runtime.context.engine.reviser.revise(
-        state["case"],
-        state["best"],
-        state["criteria"],
-        state["verdicts"],
-        max_words=ledger.limits.word_budget(count_words(state["original"] or "")),
-        ledger=ledger,
+    reviser = runtime.context.engine.reviser
+    proposal, stop = _tried(
+        lambda: reviser.revise(
+            state["case"],
+            state["best"],
+            state["criteria"],
+            state["verdicts"],
+            max_words=ledger.limits.word_budget(count_words(state["original"] or "")),
+            ledger=ledger,
+        ),
+        ledger,
     )
-    update: Update = {
-        "proposal": proposal,
-        "spent": ledger.spent,
-        "rounds": state["rounds"] + 1,
-        "warnings": list(proposal.notes),
-    }
-    return update | _stop(None if proposal.edits and proposal.text != state["best"] else "no edit possible")
+    if proposal is None:
+        return stop
+    update: Update = {"proposal": proposal, "rounds": state["rounds"] + 1, "warnings": list(proposal.notes)}
+    changed = proposal.edits and proposal.text != state["best"]
+    return update | _spent(ledger) | _stop(None if changed else "no edit possible")
 
 
 def check(state: AgentState, runtime: Runtime[AgentContext]) -> Update:
@@ -151,23 +177,25 @@ def check(state: AgentState, runtime: Runtime[AgentContext]) -> Update:
 def accept(state: AgentState, runtime: Runtime[AgentContext]) -> Update:
     """Take the revision only if a fresh, blind judgement finds nothing lost and something gained."""
     ledger, context, proposal = _ledger(state, runtime.context), runtime.context, state["proposal"]
-    found = compare_blind(
-        context.engine.judge,
-        state["conversation"],
-        state["criteria"],
-        state["best"],
-        proposal.text,
-        order=Random(f"{context.seed}:{state['best']}"),
-        ledger=ledger,
+    found, stop = _tried(
+        lambda: compare_blind(
+            context.engine.judge,
+            state["case"].conversation,
+            state["criteria"],
+            state["best"],
+            proposal.text,
+            order=Random(f"{context.seed}:{state['best']}"),
+            ledger=ledger,
+        ),
+        ledger,
     )
-    update: Update = {"spent": ledger.spent}
+    if found is None:
+        return stop
+    update = _spent(ledger)
     if found.lost:
         lost = "; ".join(state["criteria"][number].text for number in found.lost)
-        return (
-            update
-            | {"warnings": [f"revision refused, it no longer satisfies: {lost}"]}
-            | _stop("revision lost a criterion")
-        )
+        refused: Update = {"warnings": [f"revision refused, it no longer satisfies: {lost}"]}
+        return update | refused | _stop("revision lost a criterion")
     if not found.gained:
         return update | _stop("revision gained nothing")
     update |= {
@@ -181,11 +209,11 @@ def accept(state: AgentState, runtime: Runtime[AgentContext]) -> Update:
 
 def finish(state: AgentState, runtime: Runtime[AgentContext]) -> Update:
     """Put the answer into the form that callers rely on."""
-    ledger = _ledger(state, runtime.context)
+    ledger, engine = _ledger(state, runtime.context), runtime.context.engine
     accepted = bool(state.get("applied"))
     stopped = state["stopped_because"]
-    cut_short = stopped.startswith("limit reached") and stopped != "limit reached: rounds"
-    return {
+    cut_short = stopped == "model failed" or (stopped.startswith("limit") and stopped != "limit reached: rounds")
+    output: Update = {
         "answer": state["best"],
         "draft": state["original"],
         "accepted": accepted,
@@ -196,11 +224,21 @@ def finish(state: AgentState, runtime: Runtime[AgentContext]) -> Update:
             "calls": ledger.spent.calls,
             "input_tokens": ledger.spent.input_tokens,
             "output_tokens": ledger.spent.output_tokens,
+            "cost": round(ledger.spent.cost, 6),
             "seconds": round(ledger.seconds, 3),
         },
-        "engine": runtime.context.engine.name,
+        "engine": engine.name,
+        "models": {"writer": engine.model_name, "judge": engine.judge_name},
         "library_hash": runtime.context.index.library.content_hash,
     }
+    if runtime.context.trace:
+        write_trace(
+            runtime.context.trace,
+            {**state, **output},
+            with_text=runtime.context.trace_text,
+            conversation=state["conversation"],
+        )
+    return output
 
 
 STEPS: Mapping[str, Step] = {
@@ -210,13 +248,16 @@ STEPS: Mapping[str, Step] = {
 """Every node by its name in the graph."""
 
 
-def with_context(step: Step, default: Callable[[], AgentContext] | None) -> Step:
-    """Return the node with a context for calls that bring none, as LangGraph's own server makes them."""
-    if default is None:
-        return step
+def prepared(step: Step, default: Callable[[], AgentContext] | None) -> Step:
+    """Return the node in a span of its own, with a context for calls that bring none, as LangGraph's own server makes them."""
 
     def run(state: AgentState, runtime: Runtime[AgentContext]) -> Update:
-        return step(state, runtime if runtime.context else runtime.override(context=default()))
+        if default is not None and not runtime.context:
+            runtime = runtime.override(context=default())
+        with stage_span(step.__name__) as span:
+            update = step(state, runtime)
+            span.describe(update)
+            return update
 
     return run
 
@@ -247,7 +288,29 @@ def _stop(reason: StoppedBecause | None) -> Update:
 
 
 def _ledger(state: AgentState, context: AgentContext) -> Ledger:
-    return Ledger(context.limits, state.get("spent", Usage()), context.clock, state["started_at"])
+    return Ledger(
+        context.limits, state.get("spent", Usage()), context.clock, state["started_at"], cancelled=context.cancelled
+    )
+
+
+def _spent(ledger: Ledger) -> Update:
+    return {"spent": ledger.spent, "calls": [call.as_dict() for call in ledger.calls]}
+
+
+def _tried(work: Callable[[], T], ledger: Ledger) -> tuple[T | None, Update]:
+    """Return what a step made, or what ends the run with the best version so far: a limit, or a model that failed.
+
+    A model that fails before anything has been paid for is an error of the run: there is no work to keep.
+    """
+    try:
+        ledger.check()
+        return work(), {}
+    except LimitReachedError as error:
+        return None, _spent(ledger) | _stop(_limit_reached(error.limit))
+    except ModelError as error:
+        if ledger.spent.calls == 0:
+            raise
+        return None, {"warnings": [f"{UNREVISED}: {error}"]} | _spent(ledger) | _stop("model failed")
 
 
 def _check_draft(text: object) -> None:

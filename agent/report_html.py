@@ -14,6 +14,7 @@ WHY_UNCHANGED: dict[StoppedBecause, str] = {
     "revision lost a fact": "the revision would have lost a fact of the draft",
     "revision too long": "the revision would have become too long",
     "revision lost a criterion": "the revision would have failed a criterion that the draft satisfies",
+    "model failed": "the model failed on the way, so the draft is not revised, or not checked to the end",
     "revision gained nothing": "the revision would have satisfied no further criterion",
 }
 """Limits speak for themselves."""

@@ -11,10 +11,14 @@ from principles_store.scenario import Scenario
 
 
 def retrieve_principles(
-    case: Case, index: Index, embedder: Embedder, *, draft: str | None, k: int
+    case: Case, index: Index, embedder: Embedder, *, draft: str | None, k: int, wide: bool = False
 ) -> tuple[Retrieved, ...]:
-    """Return at most `k` principles for the case, best first; the draft adds those whose mistake it shows."""
-    return tuple(index.search(case_query(case.conversation, case.scenario, embedder, draft=draft), k))
+    """Return at most `k` principles for the case, best first; the draft adds those whose mistake it shows.
+
+    `wide` fills up with principles that are only near, for whoever can tell which of them apply.
+    """
+    query = case_query(case.conversation, case.scenario, embedder, draft=draft)
+    return tuple(index.search(query, k, wide=wide))
 
 
 def case_query(conversation: Conversation, scenario: Scenario, embedder: Embedder, *, draft: str | None) -> Query:

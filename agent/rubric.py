@@ -44,6 +44,8 @@ class Verdict:
     evidence: str = ""
     """Quoted from the answer; empty if nothing in it bears on the criterion."""
     reason: str = ""
+    fix: str | None = None
+    """What to change in the answer, a line of the edit plan; empty to leave it alone, None where nobody has said."""
 
 
 def is_satisfied(criterion: Criterion, verdict: Verdict) -> bool | None:
@@ -99,6 +101,7 @@ def critique_rows(rubric: Sequence[Criterion], verdicts: Sequence[Verdict]) -> l
             "verdict": v.value,
             "evidence": v.evidence,
             "reason": v.reason,
+            "fix": v.fix,
         }
         for c, v in zip(rubric, verdicts, strict=True)
     ]

@@ -19,6 +19,17 @@ _ABBREVIATION = re.compile(
 )
 
 
+_CLOSING_RULE = re.compile(r"\n+\s*(?:-{3,}|\*{3,}|_{3,})\s*$")
+
+
+@dataclass(frozen=True)
+class Span:
+    """A place in a text, text[start:end]."""
+
+    start: int
+    end: int
+
+
 @dataclass(frozen=True)
 class Sentence:
     """One sentence of a text."""
@@ -29,6 +40,10 @@ class Sentence:
     plain: str
     is_list_item: bool
     is_heading: bool
+
+    @property
+    def span(self) -> Span:
+        return Span(self.start, self.end)
 
 
 @lru_cache(maxsize=512)
@@ -61,6 +76,22 @@ def plain_text(text: str) -> str:
 def count_words(text: str) -> int:
     """Return the number of white-space separated words."""
     return len(text.split())
+
+
+def replace_span(text: str, span: Span, after: str) -> str:
+    """Return the text with a span exchanged; one that goes takes its gap, and an emptied line, with it."""
+    head, tail = text[: span.start], text[span.end :]
+    if after:
+        return head + after + tail
+    line_head, line_tail = head.rpartition("\n")[2], tail.partition("\n")[0]
+    if line_tail.strip(" *_") or not re.fullmatch(r"[\s\-*+•>#\d.)]*", line_head):
+        return head.rstrip(" ") + (" " if line_head.strip() and line_tail.strip() else "") + tail.lstrip(" ")
+    before, after_line = head[: len(head) - len(line_head)], tail[len(line_tail) :]
+    gap = "\n\n" if before.endswith("\n\n") or after_line.startswith("\n\n") else "\n"
+    kept, rest = before.rstrip("\n"), after_line.lstrip("\n")
+    if not rest:
+        kept = _CLOSING_RULE.sub("", kept)  # a line drawn above a last paragraph that is gone
+    return f"{kept}{gap}{rest}" if kept and rest else kept + rest
 
 
 def _spans(text: str, start: int, end: int) -> list[tuple[int, int]]:

@@ -5,15 +5,17 @@ Only types. Input and output keys are what other programs rely on (docs/architec
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
 from langgraph.channels import UntrackedValue
 
 from agent.edit import Edit, Revision
-from agent.engine import Case, Engine
+from agent.engine import Case, Engine, WrittenRubric
 from agent.ledger import Limits, Usage
 from agent.rubric import Rubric, Verdict
 from principles_store.conversation import Message
@@ -34,6 +36,7 @@ StoppedBecause = Literal[
     "limit reached: tokens",
     "limit reached: seconds",
     "limit reached: cost",
+    "model failed",
     "revision lost a fact",
     "revision too long",
     "revision lost a criterion",
@@ -54,6 +57,12 @@ class AgentContext:
     seed: int = 0
     """Of the order in which a judge sees draft and revision."""
     clock: Callable[[], float] = time.monotonic
+    trace: Path | None = None
+    """File to which a line per answer is appended."""
+    trace_text: bool = False
+    """Whether the line holds the texts too."""
+    cancelled: threading.Event | None = None
+    """Set by a caller who no longer waits, to end the run; give each run a context with its own."""
 
 
 def added(earlier: list[Any], new: list[Any] | None) -> list[Any]:
@@ -83,7 +92,11 @@ class AgentOutput(TypedDict):
     edits: list[dict[str, Any]]
     rounds: int
     usage: dict[str, Any]
+    calls: Annotated[list[dict[str, Any]], added]
+    """One record per model call, without text of the conversation."""
     engine: str
+    models: dict[str, str]
+    """Who wrote and who judged: {"writer", "judge"}."""
     library_hash: str
     warnings: Annotated[list[str], added]
 
@@ -96,6 +109,7 @@ class AgentState(AgentOutput):
     spent: Usage
     case: Case
     criteria: Rubric
+    written: WrittenRubric
     original: str | None
     """The draft; None until one is written."""
     best: str

@@ -9,11 +9,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from evals.cost_cli import load, overhead, prefix
+
 if TYPE_CHECKING:
     from agent.state import AgentContext
     from evals.speed import Timing
 
 app = typer.Typer(help="Measure the agent and its parts.", no_args_is_help=True)
+app.command()(overhead)
+app.command()(load)
+app.command()(prefix)
 
 Rows = Annotated[Path, typer.Argument(help="JSONL file of conversations, plain or .gz.")]
 Limit = Annotated[int | None, typer.Option(help="Rows to read.", min=1)]

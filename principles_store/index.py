@@ -29,6 +29,8 @@ MIN_SIMILARITY = 0.40
 MIN_TOPIC_SIMILARITY = 0.22
 """The same where the user's words also match the principle's topic."""
 TOPIC_BONUS = 0.15
+MIN_NEAR_SCORE = 0.35
+"""Similarity × scenario weight of a principle that is brought up though its condition doesn't hold; below, it is noise."""
 MIN_MISTAKE_SIMILARITY = 0.75
 """Of a draft's sentence to an exemplar of the mistake that a penalty names."""
 DIVERSITY = 0.3
@@ -108,12 +110,14 @@ class _Closeness:
 
 @dataclass(frozen=True)
 class _Fired:
-    """A principle whose condition holds."""
+    """A principle that is brought up."""
 
     position: int
     score: float
     topic: str | None
     """The user's words that match its topic."""
+    applies: bool = True
+    """False: it is only near."""
 
 
 class Index:
@@ -150,13 +154,18 @@ class Index:
         numbers = [number for number, record in enumerate(self._records) if record.kind in kinds]
         return [self._records[number] for number in numbers], self._vectors[numbers]
 
-    def search(self, query: Query, k: int = DEFAULT_K) -> list[Retrieved]:
-        """Return at most `k` principles that apply to the conversation, best first, each with its reasons."""
+    def search(self, query: Query, k: int = DEFAULT_K, *, wide: bool = False) -> list[Retrieved]:
+        """Return at most `k` principles that apply to the conversation, best first, each with its reasons.
+
+        `wide`: where fewer than `k` apply, those that are nearest in meaning follow, for whoever can tell which are right.
+        """
         close = self._closeness(query)
         fired = list(islice(self._fire(query, close, POOL), CHOICE * k))
         positions = [item.position for item in fired]
-        chosen = _diverse([item.score for item in fired], self._centres[positions], k)
-        return [self._retrieved(query, close, fired[number]) for number in chosen]
+        chosen = [fired[number] for number in _diverse([item.score for item in fired], self._centres[positions], k)]
+        if wide and len(chosen) < k:
+            chosen += islice(self._near(close, {item.position for item in chosen}), k - len(chosen))
+        return [self._retrieved(query, close, item) for item in chosen]
 
     def firing(self, query: Query) -> list[str]:
         """Return the ids of all principles whose condition holds, before the best `k` are picked."""
@@ -189,6 +198,15 @@ class Index:
                 continue
             yield _Fired(position, score, match.group() if match else None)
 
+    def _near(self, close: _Closeness, taken: set[int]) -> Iterator[_Fired]:
+        """Yield the other principles whose scenario isn't ruled out, nearest first; their words needn't match."""
+        scores = close.situations * close.weights
+        for position in np.argsort(-scores, kind="stable").tolist():
+            if scores[position] < MIN_NEAR_SCORE:
+                return
+            if position not in taken:
+                yield _Fired(position, float(scores[position]), None, applies=False)
+
     def _retrieved(self, query: Query, close: _Closeness, fired: _Fired) -> Retrieved:
         principle = self.library.principles[fired.position]
         likeness, mistake = float(close.situations[fired.position]), float(close.mistakes[fired.position])
@@ -201,6 +219,8 @@ class Index:
         if mistake >= MIN_MISTAKE_SIMILARITY:
             nearest = self._mistakes.nearest(close.mistake_rows, fired.position)
             why.append(f"the draft is like {nearest!r} ({mistake:.2f})")
+        if not fired.applies:
+            why.append("near, though its own condition doesn't hold")
         return Retrieved(principle, round(fired.score, 4), tuple(why))
 
 

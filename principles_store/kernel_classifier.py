@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -35,9 +36,24 @@ class KernelClassifier:
     held_out_scores: Matrix
     """Each exemplar's scores when fitted without it, shape (N, V)."""
 
+    @cached_property
+    def _squares(self) -> Matrix:
+        """Squared length of every exemplar, shape (N,): the larger part of a kernel's cost, and always the same."""
+        squares: Matrix = (self.rows**2).sum(axis=1)
+        return squares
+
     def scores(self, row: Matrix) -> Matrix:
         """Return the regression on each value's indicator, about 0..1, shape (V,)."""
-        scores: Matrix = kernel(row[None, :], self.rows)[0] @ self.weights + self.bias
+        return self.scores_by(self.nearness(row))
+
+    def nearness(self, row: Matrix) -> Matrix:
+        """Return the kernel of a row with every exemplar, shape (N,); classifiers on the same exemplars may share it."""
+        nearness: Matrix = kernel(row[None, :], self.rows, self._squares)[0]
+        return nearness
+
+    def scores_by(self, nearness: Matrix) -> Matrix:
+        """Return the scores of a row whose nearness to the exemplars is known."""
+        scores: Matrix = nearness @ self.weights + self.bias
         return scores
 
 
@@ -55,9 +71,11 @@ def fit_kernel_classifier(rows: Matrix, labels: Sequence[str], values: tuple[str
     )
 
 
-def kernel(left: Matrix, right: Matrix) -> Matrix:
+def kernel(left: Matrix, right: Matrix, right_squares: Matrix | None = None) -> Matrix:
     """Return the Gaussian kernel of all pairs of rows, shape (len(left), len(right))."""
-    squares = (left**2).sum(axis=1)[:, None] + (right**2).sum(axis=1)[None, :] - 2 * left @ right.T
+    if right_squares is None:
+        right_squares = (right**2).sum(axis=1)
+    squares = (left**2).sum(axis=1)[:, None] + right_squares[None, :] - 2 * left @ right.T
     result: Matrix = np.exp(-WIDTH * np.maximum(squares, 0))
     return result
 

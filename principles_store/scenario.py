@@ -89,7 +89,7 @@ class Scenario:
 
 
 class ScenarioClassifier:
-    """One kernel classifier per facet; immutable once fitted, so threads may share it."""
+    """One kernel classifier per facet, all on the same exemplars; immutable once fitted, so threads may share it."""
 
     def __init__(self, facets: Mapping[str, KernelClassifier], emergent_threshold: float, embedder: Embedder) -> None:
         self.facets = facets
@@ -101,8 +101,9 @@ class ScenarioClassifier:
         row = scenario_features(conversation, self._embedder)
         labels: dict[str, str] = {}
         probabilities: dict[str, float] = {}
+        nearness = next(iter(self.facets.values())).nearness(row)
         for name, facet in self.facets.items():
-            scores = facet.scores(row)
+            scores = facet.scores_by(nearness)
             labels[name] = self.choose(name, scores)
             probabilities.update(zip(facet.values, shares(scores).tolist(), strict=True))
         return Scenario(labels, probabilities)
@@ -201,8 +202,9 @@ def _read(cached: Path, embedder: Embedder) -> ScenarioClassifier | None:
     """Return the fitted classifier of a cache file; None if there is none or it can't be read."""
     try:
         with np.load(cached, allow_pickle=False) as stored:
+            rows = stored["rows"]
             facets = {
-                name: KernelClassifier(values, stored["rows"], *(stored[f"{name}.{array}"] for array in _ARRAYS))
+                name: KernelClassifier(values, rows, *(stored[f"{name}.{array}"] for array in _ARRAYS))
                 for name, values in FACETS.items()
             }
             return ScenarioClassifier(facets, float(stored["emergent_threshold"]), embedder)

@@ -5,12 +5,14 @@ They charge the ledger as an engine with a model would, and keep what they were 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
 
 from agent.edit import Edit, Revision
-from agent.engine import Case, Engine
+from agent.engine import Case, Engine, WrittenRubric
+from agent.events import DraftToken
 from agent.ledger import Ledger, Limits, Usage
 from agent.rubric import Criterion, Rubric, Verdict, VerdictValue
 from agent.state import AgentContext
@@ -71,9 +73,11 @@ class FakeDrafter:
     text: str = "A drafted answer."
     calls: int = 0
 
-    def draft(self, case: Case, *, ledger: Ledger) -> str:
+    def draft(self, case: Case, *, ledger: Ledger, on_token: Callable[[DraftToken], None]) -> str:
         ledger.charge(CALL)
         self.calls += 1
+        for word in re.findall(r"\S+\s*", self.text):
+            on_token(DraftToken(word))
         return self.text
 
 
@@ -81,8 +85,8 @@ class FakeDrafter:
 class FakeRubricWriter:
     rubric: Rubric
 
-    def write(self, case: Case, draft: str, *, ledger: Ledger) -> Rubric:
-        return self.rubric
+    def write(self, case: Case, draft: str, *, ledger: Ledger) -> WrittenRubric:
+        return WrittenRubric(self.rubric)
 
 
 @dataclass

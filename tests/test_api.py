@@ -4,13 +4,17 @@ import json
 import os
 import subprocess
 import sys
+import threading
+from dataclasses import replace
+from itertools import groupby
 
 import pytest
 from fakes import bench, edited, says
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 
 import agent
-from agent.errors import ClinAlignError, InputError
+from agent.errors import CancelledError, ClinAlignError, InputError
+from agent.events import AnswerToken, DraftToken, StageEvent, VerdictGiven
 from agent.state import AgentOutput
 from principles_store.conversation import ConversationError
 from principles_store.library import load_library
@@ -19,7 +23,7 @@ QUESTION = "Is a resting pulse of 58 normal for a fit adult?"
 DRAFT = "Yes. Rest well."
 KEYS = {
     "answer", "draft", "accepted", "stopped_because", "scenario", "principles", "rubric", "critiques", "edits", "rounds",
-    "usage", "engine", "library_hash", "warnings",
+    "usage", "calls", "engine", "models", "library_hash", "warnings",
 }  # fmt: skip
 
 
@@ -88,7 +92,7 @@ def test_the_output_has_the_keys_of_the_contract_and_is_json(context):
     answer = agent.invoke("my stomach hurts what should i do", draft="Rest and drink water.", context=context)
     assert set(answer) == KEYS == set(AgentOutput.__annotations__)
     assert json.loads(json.dumps(answer)) == answer
-    assert set(answer["usage"]) == {"calls", "input_tokens", "output_tokens", "seconds"}
+    assert set(answer["usage"]) == {"calls", "input_tokens", "output_tokens", "cost", "seconds"}
     assert len(answer["library_hash"]) == 64
     assert {"id", "title", "dimension", "score"} <= set(answer["principles"][0])
     assert set(answer["rubric"][0]) == {"criterion", "points", "principle_id"}
@@ -105,15 +109,50 @@ def test_a_stream_ends_with_what_invoke_returns(context, draft):
 
 def test_a_stream_brings_each_step_in_order_with_what_it_added(context):
     made = bench(context, {"new": says("new")}, edited("Rest", "new", DRAFT))
-    events = list(agent.stream(QUESTION, draft=DRAFT, context=made.context))
+    events = [
+        event for event in agent.stream(QUESTION, draft=DRAFT, context=made.context) if isinstance(event, StageEvent)
+    ]
     assert [event.stage for event in events] == [
         "classify", "write_draft", "retrieve", "write_rubric", "critique", "revise", "check", "accept", "finish",
     ]  # fmt: skip
     data = {event.stage: event.data for event in events}
     assert data["classify"]["scenario"]["urgency"] == "non-emergent"
-    assert data["write_draft"] == {"draft": DRAFT}
+    assert data["write_draft"] == {"draft": DRAFT, "warnings": []}
     assert [row["criterion"] for row in data["write_rubric"]["rubric"]] == ["new"]
     assert all(set(event.data) <= KEYS for event in events)
+
+
+def kinds(events):
+    return [kind.__name__ for kind, _ in groupby(type(event) for event in events if not isinstance(event, StageEvent))]
+
+
+def test_what_happens_within_a_step_is_told_before_the_step_ends(context):
+    made = bench(context, {"new": says("new"), "rest": says("well")}, edited("Rest", "new", DRAFT))
+    events = list(agent.stream(QUESTION, draft=DRAFT, context=made.context))
+    assert kinds(events) == ["PrincipleFound", "VerdictGiven", "EditProposed", "VerdictGiven", "AnswerToken"]
+    verdicts = [(e.version, e.verdict["verdict"]) for e in events if isinstance(e, VerdictGiven)]
+    assert verdicts == [("draft", "unmet"), ("draft", "met"), ("revision", "met"), ("revision", "met")]
+
+
+def test_only_what_has_passed_the_check_is_streamed_as_the_answer(context):
+    made = bench(context, {"new": says("new")}, edited("Rest well.", "new", DRAFT))
+    made.drafter.text = "Yes.  Rest\nwell."
+    events = list(agent.stream(QUESTION, context=made.context))
+    answer = [number for number, event in enumerate(events) if isinstance(event, AnswerToken)]
+    stages = {event.stage: number for number, event in enumerate(events) if isinstance(event, StageEvent)}
+    assert "".join(e.text for e in events if isinstance(e, DraftToken)) == events[-1].data["draft"] == made.drafter.text
+    assert "".join(events[number].text for number in answer) == events[-1].data["answer"]
+    assert stages["accept" if "accept" in stages else "revise"] < answer[0] < stages["finish"]
+
+
+def test_a_run_that_nobody_waits_for_ends(context):
+    made = bench(context, {"new": says("new")}, edited("Rest", "new", DRAFT))
+    gone = threading.Event()
+    with pytest.raises(CancelledError, match="nobody waits"):
+        for event in agent.stream(QUESTION, draft=DRAFT, context=replace(made.context, cancelled=gone)):
+            if isinstance(event, StageEvent) and event.stage == "critique":
+                gone.set()
+    assert len(made.judge.seen) == 1
 
 
 def test_warnings_of_all_steps_reach_the_end_of_the_stream_once(context):

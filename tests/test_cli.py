@@ -23,6 +23,8 @@ CONTRACT = {
     "edits",
     "rounds",
     "usage",
+    "calls",
+    "models",
     "engine",
     "library_hash",
     "warnings",

@@ -18,7 +18,7 @@ def test_the_readme_shows_the_graph_as_it_is() -> None:
     picture = re.search(r"```mermaid\n(.*?)```", (REPOSITORY / "README.md").read_text(encoding="utf-8"), re.DOTALL)
     assert picture
     assert _arrows(picture.group(1)) == _arrows(agent.build_graph().get_graph().draw_mermaid())
-    assert len(_arrows(picture.group(1))) == 14
+    assert len(_arrows(picture.group(1))) == 15
 
 
 def test_the_readme_is_short() -> None:

@@ -5,10 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.detectors import AnswerView
-from agent.embedded_reviser import _corrected, _placed, _replaced, _Working, is_english
+from agent.embedded_reviser import _corrected, _placed, _Working, is_english
 from agent.engine import Case
 from agent.request import AskedForm
-from agent.sentences import split
+from agent.sentences import replace_span, split
 
 QUESTION = "What should I do about my knee?"
 
@@ -78,7 +78,7 @@ def test_emergencies_come_first_and_the_question_back_stays_last(text, place, ex
     ],
 )
 def test_a_sentence_that_goes_takes_its_gap_with_it(text, number, expected):
-    assert _replaced(text, split(text)[number], "") == expected
+    assert replace_span(text, split(text)[number].span, "") == expected
 
 
 @given(st.lists(st.sampled_from(["One day.", "**Two** days!", "Is it three?"]), min_size=1, max_size=6), st.data())
@@ -86,8 +86,8 @@ def test_exchanging_a_sentence_leaves_the_rest_byte_for_byte(sentences, data):
     text = data.draw(st.sampled_from([" ", "\n\n", "\n- ", "  "])).join(sentences)
     spans = split(text)
     chosen = data.draw(st.sampled_from(spans))
-    assert _replaced(text, chosen, "NEW.") == text[: chosen.start] + "NEW." + text[chosen.end :]
-    gone = _replaced(text, chosen, "")
+    assert replace_span(text, chosen.span, "NEW.") == text[: chosen.start] + "NEW." + text[chosen.end :]
+    gone = replace_span(text, chosen.span, "")
     kept = [text[s.start : s.end] for s in spans if s is not chosen]
     assert [gone[s.start : s.end] for s in split(gone)] == kept
 

@@ -191,3 +191,13 @@ def test_a_change_of_meaning_is_a_loss(one, other):
 )
 def test_ordinary_words_are_no_facts(word):
     assert not facts(f"The {word} was fine.")
+
+
+@pytest.mark.parametrize("text", ["1. Rest\n2) Drink", "### 3. Rest", "**4.** Rest", "- 5. Rest", "> 6. Rest"])
+def test_the_numbers_of_a_list_are_no_facts(text):
+    assert [fact for fact in facts(text) if fact.kind == "quantity"] == []
+
+
+@pytest.mark.parametrize("text", ["38.5 is a fever", "5 mg", "Take\n2.5 ml", "Give 2. Then rest", "3) 4 tablets"])
+def test_a_number_at_the_start_of_a_line_is_still_a_fact(text):
+    assert len([fact for fact in facts(text) if fact.kind == "quantity"]) == 1

@@ -17,6 +17,7 @@ from principles_store.index import (
     CHOICE,
     DIVERSITY,
     MIN_MISTAKE_SIMILARITY,
+    MIN_NEAR_SCORE,
     MIN_SCENARIO_WEIGHT,
     MIN_SIMILARITY,
     MIN_TOPIC_SIMILARITY,
@@ -294,3 +295,19 @@ def test_search_finds_what_a_plain_second_implementation_finds(seed: int, k: int
     assert [item.principle.id for item in results] == [name for name, _ in _reference(library, vectors, asked, k)]
     scores = [score for _, score in _reference(library, vectors, asked, k)]
     assert [item.score for item in results] == pytest.approx(scores, abs=2e-3)
+
+
+def test_a_wide_search_fills_up_with_what_is_only_near_and_says_so(
+    index: Index, embedder: EmbeddingMemory, classifier: ScenarioClassifier
+) -> None:
+    conversation = parse_conversation("i fell from my bike and hit my head, slightly dizzy")
+    asked = Query(
+        embedder.encode(query_texts(conversation)),
+        user_text(conversation),
+        classifier.classify(conversation).for_search,
+    )
+    firm, wide = index.search(asked, 10), index.search(asked, 10, wide=True)
+    assert [item.principle.id for item in wide[: len(firm)]] == [item.principle.id for item in firm]
+    near = wide[len(firm) :]
+    assert near
+    assert all(item.score >= MIN_NEAR_SCORE and "its own condition doesn't hold" in item.why[-1] for item in near)

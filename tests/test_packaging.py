@@ -71,7 +71,8 @@ def test_the_wheel_holds_every_module_and_data_file_of_the_packages(wheel: Path)
 def test_the_wheel_holds_no_tests_and_no_leftovers(wheel: Path) -> None:
     inside = [path for path in _content(wheel) if path.parts[0] in PACKAGES]
     assert {path.suffix for path in inside} == {".py", *DATA}
-    assert not [path for path in inside if path.name.startswith("test") or "tests" in path.parts]
+    tests = [path for path in inside if path.name.startswith("test_") or "tests" in path.parts]
+    assert not tests, "agent/testing*.py is the public fake, no test"
     assert all(f"{package}/py.typed" in map(str, inside) for package in PACKAGES)
 
 

@@ -94,4 +94,6 @@ def test_a_penalty_is_satisfied_when_it_does_not_hold(points, value, satisfied):
 
 def test_critique_rows_have_the_keys_of_the_contract():
     rows = critique_rows([Criterion("a", 5, "p")], [Verdict("met", "quoted", "why")])
-    assert rows == [{"criterion": "a", "principle_id": "p", "verdict": "met", "evidence": "quoted", "reason": "why"}]
+    assert rows == [
+        {"criterion": "a", "principle_id": "p", "verdict": "met", "evidence": "quoted", "reason": "why", "fix": None}
+    ]
