@@ -15,6 +15,7 @@ from typing import Annotated, Any
 
 import typer
 
+from agent.cli_options import Judge, Library, Model, Redact, Temperature, Trace
 from agent.serve_cli import serve
 from principles_store.errors import ClinAlignError
 
@@ -26,26 +27,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-Library = Annotated[
-    Path | None, typer.Option(help="Folder of principle files, or a JSON list.", envvar="CLINALIGN_LIBRARY")
-]
-Model = Annotated[
-    str | None,
-    typer.Option(
-        help="provider:name of the model that writes, such as openai:gpt-5 or hf:FOLDER; none: no LLM.",
-        envvar="CLINALIGN_MODEL",
-    ),
-]
-Judge = Annotated[
-    str | None, typer.Option(help="The same of the model that judges; none: the writer.", envvar="CLINALIGN_JUDGE")
-]
-Temperature = Annotated[float | None, typer.Option(help="Of the model's sampling; none: the provider's own.")]
-Redact = Annotated[
-    bool | None, typer.Option("--redact/--no-redact", help="Take obvious identifiers out of what a model is sent.")
-]
-Trace = Annotated[
-    Path | None, typer.Option(help="File to which a line per answer is appended: prompts, models, tokens; no text.")
-]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 

@@ -13,19 +13,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from agent.cli_options import Judge, Library, Model, Redact, Temperature, Trace
 from agent.errors import ConfigError
 
 if TYPE_CHECKING:
     from agent.server import ServerOptions
 
-Model = Annotated[str | None, typer.Option(help="Who writes and revises, as provider:name; none: no LLM.")]
-Judge = Annotated[str | None, typer.Option(help="Who judges, as provider:name; none: the writer.")]
-Temperature = Annotated[float | None, typer.Option(help="Of the model's sampling; none: the provider's own.")]
-Library = Annotated[Path | None, typer.Option(help="Folder of principle files, or a JSON list.")]
-Redact = Annotated[
-    bool | None, typer.Option("--redact/--no-redact", help="Take obvious identifiers out of what a model is sent.")
-]
-Trace = Annotated[Path | None, typer.Option(help="File to which a line per answer is appended; no text.")]
 KEY_VARIABLE = "CLINALIGN_SERVER_KEY"
 SHUTDOWN_S = 30
 """For answers under way, once the server is told to stop."""

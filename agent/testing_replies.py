@@ -154,7 +154,9 @@ def error(fault: Fault) -> Body:
 def count_tokens(body: Body) -> int:
     """Count the tokens of a conversation, or of the text that vLLM's (`prompt`) or llama.cpp's (`content`) /tokenize is asked."""
     texts = [message.get("content") or "" for message in body.get("messages", [])]
-    texts += [body[name] for name in ("prompt", "content") if name in body]
+    texts += [body[name] for name in ("prompt", "content") if name in body][
+        :1
+    ]  # a client may send both, to suit either
     return sum(len(str(text)) // 4 + 1 for text in texts)
 
 

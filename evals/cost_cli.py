@@ -62,7 +62,9 @@ def load(
 
     from evals.serving import measure_serving
 
-    pairs = [(asked if isinstance(asked, str) else asked[-1]["content"], draft) for asked, draft in _pairs(file, example)]
+    pairs = [
+        (asked if isinstance(asked, str) else asked[-1]["content"], draft) for asked, draft in _pairs(file, example)
+    ]
     found = measure_serving(pairs, requests=requests, in_flight=in_flight, call_seconds=call_seconds)
     if as_json:
         typer.echo(json.dumps(asdict(found) | {"share_of_ideal": found.share_of_ideal}, indent=2))

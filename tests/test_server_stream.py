@@ -138,7 +138,7 @@ def test_no_character_of_a_text_breaks_a_line_of_the_stream(context):
     with served(acting(context)) as server:
         body = server.body(stream=True, clinalign={"draft": odd})
         with HTTP.stream("POST", f"{server.url}/v1/chat/completions", json=body) as reply:
-            lines = [line for line in reply.iter_lines() if line]
+            lines = [line for line in reply.iter_lines() if line.startswith("data: ")]
     chunks = [json.loads(line.removeprefix("data: ")) for line in lines[:-1]]
     assert "".join(chunk["choices"][0]["delta"].get("content", "") for chunk in chunks) == odd
 
