@@ -16,7 +16,7 @@ from typing import Annotated, Any
 import typer
 
 from agent.cli_options import Judge, Library, Model, Redact, Temperature, Trace
-from agent.serve_cli import serve
+from agent.serving.cli import serve
 from principles_store.errors import ClinAlignError
 
 app = typer.Typer(

@@ -239,8 +239,9 @@ def _verdict(given: AnswerVerdict | JudgedCriterion, answer: str, *, fix: str = 
 
 
 def _is_to_be_mended(criterion: Criterion, verdict: Verdict) -> bool:
-    """Tell whether the plan names it; an empty `fix` says that a change would do more harm than good."""
-    return is_satisfied(criterion, verdict) is False and verdict.fix != ""
+    """Tell whether it goes into the plan; an empty `fix` says that a change would do more harm than good."""
+    satisfied = is_satisfied(criterion, verdict)
+    return (satisfied is False and verdict.fix != "") or (satisfied is None and bool(verdict.fix))
 
 
 def _segment_edit(edit: ProposedEdit) -> SegmentEdit:

@@ -1,4 +1,4 @@
-"""The agent behind any chat client: an OpenAI-compatible HTTP server. Wiring only; a chat request is in `exchange.py`.
+"""The agent behind any chat client: an OpenAI-compatible HTTP server. Wiring only; a chat request is in `serving/exchange.py`.
 
 No page, no CORS: browsers on other sites get nothing. What it speaks is documented in docs/server.md.
 """
@@ -19,14 +19,14 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from threadpoolctl import threadpool_limits
 
-from agent.door import Door
 from agent.errors import ConfigError
-from agent.exchange import ChatExchange, Service
-from agent.metrics import CONTENT_TYPE, Metrics
-from agent.openai_errors import ApiError, as_api_error, bad_request
-from agent.run_pool import RunPool
+from agent.serving.door import Door
+from agent.serving.exchange import ChatExchange, Service
+from agent.serving.metrics import CONTENT_TYPE, Metrics
+from agent.serving.openai_errors import ApiError, as_api_error, bad_request
+from agent.serving.run_pool import RunPool
+from agent.serving.threads import Threads
 from agent.state import AgentContext
-from agent.threads import Threads
 from principles_store.conversation import parse_conversation
 
 

@@ -27,7 +27,7 @@ with FakeServer(RehearsedModel(float(sys.argv[1]))) as server:
     print(server.base_url, file=sys.stderr, flush=True)
     threading.Event().wait()
 """
-_SERVER = "import sys; from agent.serve_cli import serve; serve(port=0, model='openai:fake')"
+_SERVER = "import sys; from agent.serving.cli import serve; serve(port=0, model='openai:fake')"
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,8 @@ from openai import AsyncOpenAI, OpenAI
 from agent.engine import Case
 from agent.events import DraftToken
 from agent.ledger import CallRecord, Ledger
-from agent.serve_cli import listen, url
 from agent.server import ServerOptions, build_server
+from agent.serving.cli import listen, url
 from agent.state import AgentContext
 
 QUESTION = "Is a resting pulse of 58 normal for a fit adult?"

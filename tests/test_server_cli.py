@@ -14,7 +14,7 @@ from serving import ASKED, DRAFT, HTTP
 from typer.testing import CliRunner
 
 from agent.errors import ConfigError
-from agent.serve_cli import listen, serve, take_keys, url
+from agent.serving.cli import listen, serve, take_keys, url
 
 KEY = "sk-test-Quux1234"
 app = typer.Typer()
@@ -96,7 +96,7 @@ def test_ipv6_has_brackets():
 @pytest.fixture(scope="module")
 def running(built_store, tmp_path_factory):
     """Give the address of a server in a process of its own, and its process."""
-    code = "import typer; from agent.serve_cli import serve; app = typer.Typer(); app.command()(serve); app()"
+    code = "import typer; from agent.serving.cli import serve; app = typer.Typer(); app.command()(serve); app()"
     file = tmp_path_factory.mktemp("serve") / "threads.sqlite"
     process = subprocess.Popen(
         [sys.executable, "-c", code, "--port", "0", "--checkpoints", str(file)],

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from serving import served
 
-from agent.openai_protocol import Extension
+from agent.serving.openai_protocol import Extension
 
 PAGE = (Path(__file__).parent.parent / "docs" / "server.md").read_text(encoding="utf-8")
 KEY = "documented-key"
@@ -45,7 +45,7 @@ def test_the_example_of_curl_runs(server, monkeypatch):
 
 
 def test_the_page_names_every_event_and_every_field_of_ours():
-    source = (Path(__file__).parent.parent / "agent" / "openai_reply.py").read_text(encoding="utf-8")
+    source = (Path(__file__).parent.parent / "agent" / "serving" / "openai_reply.py").read_text(encoding="utf-8")
     events = set(re.findall(r'"event": "(\w+)"', source)) - {"answer"}
     assert len(events) >= 8
     fields = events | set(Extension.model_fields) | {"notice", "disclaimer", "ignored", "thread"}

@@ -9,7 +9,7 @@ import pytest
 from serving import ASKED, DRAFT, HTTP, acting, served
 
 from agent.errors import ConfigError, InputError, JudgeError, LimitReachedError, ModelError
-from agent.run_pool import QueueFullError
+from agent.serving.run_pool import QueueFullError
 from principles_store.conversation import ConversationError
 
 SECRET = "patient Zelda Quux"

@@ -10,8 +10,8 @@ import httpx
 import pytest
 from serving import ANSWER, DRAFT, HTTP, acting, eventually, served
 
-from agent import exchange
 from agent.ledger import Limits
+from agent.serving import exchange
 
 
 class Held:

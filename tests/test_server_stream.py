@@ -8,10 +8,10 @@ import pytest
 from openai import APIError
 from serving import ANSWER, ASKED, DRAFT, EMERGENCY, HTTP, acting, served
 
-from agent import exchange
 from agent.errors import ModelError
 from agent.events import AnswerToken, DraftToken, StageEvent
-from agent.openai_reply import Reply, chunks_of
+from agent.serving import exchange
+from agent.serving.openai_reply import Reply, chunks_of
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from openai import OpenAI
 from serving import ANSWER, DRAFT, acting, eventually, served
 
 from agent.errors import ConfigError, ModelError
-from agent.threads import ThreadBusyError, Threads, thread_id
+from agent.serving.threads import ThreadBusyError, Threads, thread_id
 
 TURN = [{"role": "user", "content": "Is 58 normal?"}, {"role": "assistant", "content": "Yes."}]
 
@@ -165,7 +165,7 @@ def test_many_threads_may_be_written_at_once_by_two_servers(file):
 def test_strict_reading_of_checkpoints_changes_nothing(file, monkeypatch):
     code = (
         "import sys, warnings, logging; logging.basicConfig(level=0); from pathlib import Path; "
-        "from agent.threads import Threads; "
+        "from agent.serving.threads import Threads; "
         f"t = Threads(Path({str(file)!r})); t.append('id', {TURN!r}); print(t.messages('id'))"
     )
     monkeypatch.setenv("LANGGRAPH_STRICT_MSGPACK", "true")

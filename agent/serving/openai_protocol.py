@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from agent.openai_errors import bad_request
+from agent.serving.openai_errors import bad_request
 from principles_store.conversation import MAX_CHARACTERS, Message
 
 _ROLES = ("system", "developer", "user", "assistant")

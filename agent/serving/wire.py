@@ -12,7 +12,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Message, Receive, Send
 
-from agent.openai_errors import ApiError, bad_request
+from agent.serving.openai_errors import ApiError, bad_request
 
 BODY_S = 30.0
 """For a client to send its request."""

@@ -18,16 +18,16 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from agent.api import stream
-from agent.door import Door, require_json
 from agent.events import Event, Stage, StageEvent
-from agent.metrics import Metrics
-from agent.openai_errors import Outcome, as_api_error, bad_request, stopping, too_late
-from agent.openai_protocol import ChatRequest, parse_request
-from agent.openai_reply import Reply, chunks_of
-from agent.run_pool import Run, RunPool
+from agent.serving.door import Door, require_json
+from agent.serving.metrics import Metrics
+from agent.serving.openai_errors import Outcome, as_api_error, bad_request, stopping, too_late
+from agent.serving.openai_protocol import ChatRequest, parse_request
+from agent.serving.openai_reply import Reply, chunks_of
+from agent.serving.run_pool import Run, RunPool
+from agent.serving.threads import Threads, Turn, thread_id
+from agent.serving.wire import ClientGoneError, Wire, read_body, unless_gone
 from agent.state import AgentContext
-from agent.threads import Threads, Turn, thread_id
-from agent.wire import ClientGoneError, Wire, read_body, unless_gone
 from principles_store.conversation import Message, parse_conversation
 
 KEEP_ALIVE_S = 2.0

@@ -90,7 +90,7 @@ def take_keys(environment: Any) -> tuple[str, ...]:
 
 def _hosts(host: str, keys: Sequence[str], *, no_key: bool) -> frozenset[str] | None:
     """Return the names that a request may be for; raise ConfigError for a server that is open by mistake."""
-    from agent.door import is_loopback
+    from agent.serving.door import is_loopback
 
     if keys and no_key:
         raise ConfigError(f"--no-key contradicts {KEY_VARIABLE}; leave one of them out")

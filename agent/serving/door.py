@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from starlette.requests import Request
 
 from agent.errors import ConfigError
-from agent.openai_errors import ApiError, bad_request
+from agent.serving.openai_errors import ApiError, bad_request
 
 NOT_AUTHORIZED_HEADERS = {"www-authenticate": "Bearer"}
 

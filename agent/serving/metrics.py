@@ -8,7 +8,7 @@ from typing import get_args
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from agent.events import StageEvent
-from agent.openai_errors import Outcome
+from agent.serving.openai_errors import Outcome
 
 _SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 40, 80, 160, 320)
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"

@@ -13,8 +13,8 @@ from typing import Any, Literal
 from uuid import uuid4
 
 from agent.errors import ConfigError, InputError, JudgeError, LimitReachedError, ModelError, ModelFault
-from agent.run_pool import QueueFullError
-from agent.threads import ThreadBusyError
+from agent.serving.run_pool import QueueFullError
+from agent.serving.threads import ThreadBusyError
 from principles_store.conversation import ConversationError
 
 Outcome = Literal[
