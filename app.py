@@ -25,6 +25,7 @@ from agent.errors import ClinAlignError
 from agent.events import Stage, StageEvent
 from agent.report_html import STYLE, report_html
 from agent.state import DISCLAIMER, AgentContext, AgentOutput
+from agent.telemetry import configure_telemetry
 from principles_store.conversation import Message
 
 EMERGENCY = (
@@ -170,6 +171,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=7860)
     options = parser.parse_args()
     try:
+        configure_telemetry()
         page = build_app(default_context())
     except ClinAlignError as error:
         print(f"error: {error}", file=sys.stderr)

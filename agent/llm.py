@@ -152,7 +152,7 @@ class ModelReviser:
         reply = _ask(self.client, asked, Edits, schema, ledger, check)
         kept, dropped = _within_budget(draft, reply.edits, rubric, max_words)
         edits = tuple(_edit(edit, draft, rubric) for edit in kept)
-        notes = (f"{dropped} additions were left out: the text would have been too long",) if dropped else ()
+        notes = (f"{dropped} edits were left out: the text would have been too long",) if dropped else ()
         return Revision(apply_edits(draft, [_segment_edit(edit) for edit in kept]), edits, notes)
 
 
@@ -258,11 +258,14 @@ def _edit(edit: ProposedEdit, draft: str, rubric: Sequence[Criterion]) -> Edit:
 def _within_budget(
     draft: str, edits: Sequence[ProposedEdit], rubric: Sequence[Criterion], max_words: int
 ) -> tuple[list[ProposedEdit], int]:
-    """Return the edits without the least important additions that would make the text too long, and how many those are."""
+    """Return the edits without the least important of those that make the text too long, and how many those are.
+
+    Additions go first, then replacements longer than what they replace.
+    """
     kept = list(edits)
     while kept and count_words(apply_edits(draft, [_segment_edit(edit) for edit in kept])) > max_words:
-        additions = [edit for edit in kept if edit.op == "ADD"]
-        if not additions:
+        growing = [edit for edit in kept if count_words(edit.text) > count_words(before(draft, _segment_edit(edit)))]
+        if not growing:
             break
-        kept.remove(min(additions, key=lambda edit: abs(rubric[edit.criterion - 1].points)))
+        kept.remove(min(growing, key=lambda edit: (edit.op != "ADD", abs(rubric[edit.criterion - 1].points))))
     return kept, len(edits) - len(kept)

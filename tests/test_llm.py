@@ -1,6 +1,7 @@
 """The LLM engine on a real HTTP connection: how many calls, what each is shown, and what happens to every kind of bad reply."""
 
 import json
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -8,9 +9,11 @@ from langchain_core.callbacks import BaseCallbackHandler
 from scripted_model import ScriptedModel, criterion, critique, edit, edits, judged_by, judgement, with_model
 
 from agent.api import invoke, stream
-from agent.errors import ModelError
+from agent.context_window import ContextWindow, WindowFacts
+from agent.errors import InputError, ModelError
 from agent.events import AnswerToken, DraftToken
 from agent.ledger import Limits
+from agent.llm import WindowFitter
 from agent.seeds import Seed
 from agent.testing import FakeServer, Fault, Reply
 
@@ -217,7 +220,15 @@ def test_additions_beyond_the_budget_are_left_out_the_least_important_first(cont
     )
     answer = run(context, model)
     assert [edit["after"] for edit in answer["edits"]] == [ADDED]
-    assert "1 additions were left out" in answer["warnings"][0]
+    assert "1 edits were left out" in answer["warnings"][0]
+
+
+def test_a_replacement_that_is_too_long_is_left_out_too_rather_than_all_edits_refused(context):
+    two = critique(criterion("Says to ask a pharmacist", points=9), criterion("Is kind", points=1))
+    long = edit("MODIFY", 2, "Take 400 mg with food. " + "kind " * 65, criterion=2)
+    judge = {"judge": lambda prompt: judged_by("pharmacist", prompt, criteria=2)}
+    answer = run(context, a_model(critique=two, revise=edits(edit("ADD", 1, ADDED), long), **judge))
+    assert [row["after"] for row in answer["edits"]] == [ADDED]
 
 
 @pytest.mark.parametrize(
@@ -298,3 +309,30 @@ def test_langchain_callbacks_see_every_model_call_below_its_step(context):
     assert seen.models == [
         ("write_draft", "draft"), ("write_rubric", "critique"), ("revise", "revise"), ("accept", "judge"),
     ]  # fmt: skip
+
+
+TURNS = [("user", "My knee hurts."), *[("assistant", "More? " * 400), ("user", "Yes. " * 400)] * 6, ("user", QUESTION)]
+
+
+def with_window(context, server, size):
+    made = with_model(context, server)
+    window = ContextWindow(lambda: WindowFacts(size))
+    return replace(made, engine=replace(made.engine, fitter=WindowFitter((window,), output_tokens=500)))
+
+
+def test_a_long_conversation_loses_its_middle_with_a_warning(context):
+    model = a_model()
+    with FakeServer(model) as server:
+        answer = invoke(TURNS, draft=DRAFT, context=with_window(context, server, 8_000))
+    assert answer["accepted"]
+    assert "left out" in answer["warnings"][0]
+    assert "My knee hurts." in model.prompts[0]
+    assert QUESTION in model.prompts[0]
+    assert model.prompts[0].count("<turn") < len(TURNS)
+
+
+def test_a_last_turn_that_cannot_fit_is_refused_before_any_call(context):
+    model = a_model()
+    with FakeServer(model) as server, pytest.raises(InputError, match="token"):
+        invoke("Is it safe? " * 3_000, draft=DRAFT, context=with_window(context, server, 8_000))
+    assert model.asked == []
