@@ -258,14 +258,11 @@ def _edit(edit: ProposedEdit, draft: str, rubric: Sequence[Criterion]) -> Edit:
 def _within_budget(
     draft: str, edits: Sequence[ProposedEdit], rubric: Sequence[Criterion], max_words: int
 ) -> tuple[list[ProposedEdit], int]:
-    """Return the edits without the least important of those that make the text too long, and how many those are.
-
-    Additions go first, then replacements longer than what they replace.
-    """
+    """Return the edits without the least important of those that make the text too long, and how many those are."""
     kept = list(edits)
     while kept and count_words(apply_edits(draft, [_segment_edit(edit) for edit in kept])) > max_words:
         growing = [edit for edit in kept if count_words(edit.text) > count_words(before(draft, _segment_edit(edit)))]
         if not growing:
             break
-        kept.remove(min(growing, key=lambda edit: (edit.op != "ADD", abs(rubric[edit.criterion - 1].points))))
+        kept.remove(min(growing, key=lambda edit: (abs(rubric[edit.criterion - 1].points), edit.op != "ADD")))
     return kept, len(edits) - len(kept)
