@@ -24,14 +24,10 @@ from agent.api import default_context, stream
 from agent.errors import ClinAlignError
 from agent.events import Stage, StageEvent
 from agent.report_html import STYLE, report_html
-from agent.state import DISCLAIMER, AgentContext, AgentOutput
+from agent.state import DISCLAIMER, EMERGENCY_NOTICE, AgentContext, AgentOutput
 from agent.telemetry import configure_telemetry
 from principles_store.conversation import Message
 
-EMERGENCY = (
-    "This may be an emergency. If it is happening now, call the local emergency number "
-    "(for example 112, 911 or 999) before you read on."
-)
 BUG = "something failed inside ClinAlign, which is a bug. The terminal it runs in shows where; try again, or rephrase"
 WELCOME = "<p>Ask a question, or choose an example. Paste an answer as the draft to have that one checked.</p>"
 RUNS_AT_ONCE = 2
@@ -100,7 +96,7 @@ def respond(context: AgentContext, question: str, draft: str, session: Session) 
                 continue
             steps.append(STAGES[event.stage](event.data))
             if event.stage == "classify" and event.data["scenario"]["urgency"] == "emergent":
-                notice = alert(EMERGENCY)
+                notice = alert(EMERGENCY_NOTICE)
             if event.stage != "finish":
                 yield View(session, [*shown, progress(steps)], notice, "", KEEP, KEEP)
                 continue

@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from langchain_core.language_models import BaseChatModel
 
-from agent.errors import InputError
+from agent.errors import TooLongError
 from agent.models import ModelSpec
 from principles_store.conversation import Message
 
@@ -109,7 +109,7 @@ def fit(conversation: Sequence[Message], window: ContextWindow, *, reserved: int
     """Return the conversation with its middle left out if it is too long, and a warning that says so.
 
     `reserved`: tokens of the window for everything else. System turns, the first question and as many of the last turns as fit
-    are kept, and a note stands for the rest. Raises InputError if system turns and last turn alone are too long.
+    are kept, and a note stands for the rest. Raises TooLongError if system turns and last turn alone are too long.
     """
     turns, size = list(conversation), window.size
     if size is None or _most_tokens(turns) + reserved <= size:
@@ -120,7 +120,7 @@ def fit(conversation: Sequence[Message], window: ContextWindow, *, reserved: int
     kept = _kept(turns, costs, free - window.count(_note(len(turns))["content"]) - TURN_TOKENS)
     if kept is None:
         about = "" if window.is_exact else "about "
-        raise InputError(
+        raise TooLongError(
             f"the question is too long for the model: {about}{costs[-1]:,} tokens, and {max(free, 0):,} of its {size:,} are "
             "free for the conversation; shorten it or take a model with a larger window"
         )

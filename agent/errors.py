@@ -14,6 +14,10 @@ class InputError(ClinAlignError):
     """What the caller gave can't be answered or revised."""
 
 
+class TooLongError(InputError):
+    """The conversation doesn't fit into what the model takes, also without its middle."""
+
+
 class ConfigError(ClinAlignError):
     """A setting is unknown, malformed or contradicts another."""
 
@@ -68,4 +72,5 @@ __all__ = [
     "LimitReachedError",
     "ModelError",
     "ModelFault",
+    "TooLongError",
 ]

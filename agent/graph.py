@@ -9,6 +9,7 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 
 from agent import nodes
+from agent.run_end import needs_more
 from agent.state import AgentContext, AgentInput, AgentOutput, AgentState
 
 AgentGraph = CompiledStateGraph[AgentState, AgentContext, AgentInput, AgentOutput]
@@ -27,11 +28,11 @@ def compile_graph(*, default_context: Callable[[], AgentContext] | None = None, 
     graph.add_edge("classify", "write_draft")
     graph.add_edge("write_draft", "retrieve")
     graph.add_edge("retrieve", "write_rubric")
-    graph.add_conditional_edges("write_rubric", nodes.needs_more, {"continue": "critique", "stop": "finish"})
-    graph.add_conditional_edges("critique", nodes.needs_more, {"continue": "revise", "stop": "finish"})
-    graph.add_conditional_edges("revise", nodes.needs_more, {"continue": "check", "stop": "finish"})
-    graph.add_conditional_edges("check", nodes.needs_more, {"continue": "accept", "stop": "finish"})
-    graph.add_conditional_edges("accept", nodes.needs_more, {"continue": "revise", "stop": "finish"})
+    graph.add_conditional_edges("write_rubric", needs_more, {"continue": "critique", "stop": "finish"})
+    graph.add_conditional_edges("critique", needs_more, {"continue": "revise", "stop": "finish"})
+    graph.add_conditional_edges("revise", needs_more, {"continue": "check", "stop": "finish"})
+    graph.add_conditional_edges("check", needs_more, {"continue": "accept", "stop": "finish"})
+    graph.add_conditional_edges("accept", needs_more, {"continue": "revise", "stop": "finish"})
     graph.add_edge("finish", END)
     return graph.compile(checkpointer=checkpointer, name="clinalign")
 

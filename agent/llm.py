@@ -7,44 +7,26 @@ by itself: numbers are checked, spans are cut by code, and `guard.py` and `accep
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from langchain_core.messages import convert_to_messages
-from pydantic import BaseModel
 
 from agent.chat import ChatClient
 from agent.context_window import ContextWindow, estimate_tokens, fit
 from agent.edit import Edit, Revision
-from agent.engine import Case, Engine, WrittenRubric
-from agent.errors import ModelError
+from agent.engine import Case, Engine
 from agent.events import DraftToken
 from agent.ledger import Ledger, Limits
-from agent.llm_prompts import Asked, critique_prompt, judge_prompt, revise_prompt
-from agent.llm_schemas import (
-    LABELS,
-    AnswerVerdict,
-    Critique,
-    Edits,
-    JudgedCriterion,
-    Judgement,
-    ProposedEdit,
-    critique_schema,
-    edits_schema,
-    judgement_schema,
-)
+from agent.llm_judge import OWN_KNOWLEDGE, ModelCritic, ModelJudge
+from agent.llm_prompts import revise_prompt
+from agent.llm_schemas import Edits, ProposedEdit, edits_schema
 from agent.rubric import Criterion, Verdict, is_satisfied
-from agent.seeds import MAX_SEEDS, NoSeeds, Seed, Seeds
-from agent.segments import SegmentEdit, apply_edits, before, check_edits, quote, segments
+from agent.seeds import NoSeeds, Seeds
+from agent.segments import SegmentEdit, apply_edits, before, check_edits, segments
 from agent.sentences import count_words
 from principles_store.conversation import Conversation
-from principles_store.index import Retrieved
 
-Shape = TypeVar("Shape", bound=BaseModel)
-
-OWN_KNOWLEDGE = "model"
-"""Stands for a principle where a criterion rests on the model's own medical knowledge."""
 BESIDE_CONVERSATION = 5_000
 """Tokens kept free for instructions, principles and rubric when a long conversation is fitted."""
 
@@ -58,67 +40,6 @@ class ModelDrafter:
     def draft(self, case: Case, *, ledger: Ledger, on_token: Callable[[DraftToken], None]) -> str:
         messages = convert_to_messages([dict(message) for message in case.conversation])
         return self.client.ask(messages, step="draft", prompt="", prompt_hash="", ledger=ledger, on_token=on_token)
-
-
-@dataclass(frozen=True)
-class ModelCritic:
-    """Writes the rubric and judges the draft on it, in one call."""
-
-    client: ChatClient
-    limits: Limits
-    seeds: Seeds = field(default_factory=NoSeeds)
-
-    def write(self, case: Case, draft: str, *, ledger: Ledger) -> WrittenRubric:
-        seeds = self.seeds.similar(case.conversation)[:MAX_SEEDS]
-        asked = critique_prompt(
-            case.conversation,
-            draft,
-            case.principles,
-            seeds,
-            max_words=self.limits.word_budget(count_words(draft)),
-        )
-        schema = critique_schema(len(case.principles), len(seeds), len(segments(draft)))
-        reply = _ask(self.client, asked, Critique, schema, ledger, lambda reply: _check_critique(reply, case, seeds))
-        criteria = tuple(
-            Criterion(item.criterion, item.points, _source(item, case.principles, seeds)) for item in reply.criteria
-        )
-        return WrittenRubric(criteria, tuple(_verdict(item, draft, fix=item.fix) for item in reply.criteria))
-
-
-@dataclass(frozen=True)
-class ModelJudge:
-    """Judges answers on a rubric, all in one call; a reply that can't be read leaves every verdict unknown."""
-
-    client: ChatClient
-
-    @property
-    def name(self) -> str:
-        return self.client.name
-
-    def judge(
-        self, conversation: Conversation, answers: Sequence[str], rubric: Sequence[Criterion], *, ledger: Ledger
-    ) -> list[list[Verdict]]:
-        asked = judge_prompt(conversation, answers, rubric)
-        schema = judgement_schema(len(rubric), [len(segments(answer)) for answer in answers])
-        labels = LABELS[: len(answers)]
-
-        def check(reply: Judgement) -> None:
-            if sorted(row.criterion for row in reply.verdicts) != list(range(1, len(rubric) + 1)):
-                raise ValueError(f"give each criterion from 1 to {len(rubric)} once")
-            if any(sorted(row.answers) != sorted(labels) for row in reply.verdicts):
-                raise ValueError(f"each criterion needs a verdict for {', '.join(labels)} and no other")
-
-        try:
-            reply = _ask(self.client, asked, Judgement, schema, ledger, check)
-        except ModelError as error:
-            if error.fault not in ("malformed reply", "cut-off reply", "empty reply", "refusal"):
-                raise
-            return [[Verdict("unknown", reason=str(error))] * len(rubric) for _ in answers]
-        rows = sorted(reply.verdicts, key=lambda row: row.criterion)
-        return [
-            [_verdict(row.answers[label], answer) for row in rows]
-            for label, answer in zip(labels, answers, strict=True)
-        ]
 
 
 @dataclass(frozen=True)
@@ -149,7 +70,7 @@ class ModelReviser:
                 raise ValueError(f"criterion {wrong[0]} is not in the plan; each edit names a criterion that is")
             check_edits(draft, [_segment_edit(edit) for edit in reply.edits])
 
-        reply = _ask(self.client, asked, Edits, schema, ledger, check)
+        reply = asked.of(self.client, Edits, schema=schema, check=check, ledger=ledger)
         kept, dropped = _within_budget(draft, reply.edits, rubric, max_words)
         edits = tuple(_edit(edit, draft, rubric) for edit in kept)
         notes = (f"{dropped} edits were left out: the text would have been too long",) if dropped else ()
@@ -195,47 +116,6 @@ def llm_engine(
         judge_name=judge.name,
         fitter=WindowFitter(windows, writer.max_output_tokens),
     )
-
-
-def _ask(
-    client: ChatClient,
-    asked: Asked,
-    shape: type[Shape],
-    schema: Mapping[str, Any],
-    ledger: Ledger,
-    check: Callable[[Shape], None],
-) -> Shape:
-    return client.ask_json(
-        asked.messages,
-        shape,
-        step=asked.name,
-        prompt=asked.name,
-        prompt_hash=asked.prompt_hash,
-        ledger=ledger,
-        schema=schema,
-        check=check,
-    )
-
-
-def _check_critique(reply: Critique, case: Case, seeds: Sequence[Seed]) -> None:
-    for position, item in enumerate(reply.criteria, start=1):
-        if item.points == 0:
-            raise ValueError(f"criterion {position}: points must not be 0")
-        if not -len(seeds) <= item.principle <= len(case.principles):
-            raise ValueError(f"criterion {position}: there is no principle {item.principle}")
-    texts = [item.criterion for item in reply.criteria]
-    if len(set(texts)) < len(texts):
-        raise ValueError("two criteria are the same; give each once")
-
-
-def _source(item: JudgedCriterion, principles: Sequence[Retrieved], seeds: Sequence[Seed]) -> str:
-    if item.principle > 0:
-        return principles[item.principle - 1].principle.id
-    return f"rubric:{seeds[-item.principle - 1].rubric_id}" if item.principle < 0 else OWN_KNOWLEDGE
-
-
-def _verdict(given: AnswerVerdict | JudgedCriterion, answer: str, *, fix: str = "") -> Verdict:
-    return Verdict(given.verdict, quote(answer, given.evidence), given.reason, fix)
 
 
 def _is_to_be_mended(criterion: Criterion, verdict: Verdict) -> bool:

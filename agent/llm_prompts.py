@@ -6,12 +6,16 @@ too, so that a server's prefix cache serves the longest possible part. Whatever 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import Any, TypeVar
 
 from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage
+from pydantic import BaseModel
 
+from agent.chat import ChatClient
+from agent.ledger import Ledger
 from agent.llm_schemas import LABELS, MAX_CRITERIA, MAX_OWN_CRITERIA
 from agent.prompt import Fenced, Field, load_prompt
 from agent.rubric import Criterion, Verdict
@@ -22,6 +26,8 @@ from principles_store.conversation import Conversation
 from principles_store.index import Retrieved
 from principles_store.principle import Principle
 
+Shape = TypeVar("Shape", bound=BaseModel)
+
 
 @dataclass(frozen=True)
 class Asked:
@@ -31,6 +37,27 @@ class Asked:
     messages: tuple[BaseMessage, ...]
     prompt_hash: str
     """Of the system text and the message's template together."""
+
+    def of(
+        self,
+        client: ChatClient,
+        shape: type[Shape],
+        *,
+        schema: Mapping[str, Any],
+        check: Callable[[Shape], None],
+        ledger: Ledger,
+    ) -> Shape:
+        """Ask a model, and return its reply in a shape that has passed the check; errors as in `ChatClient.ask_json`."""
+        return client.ask_json(
+            self.messages,
+            shape,
+            step=self.name,
+            prompt=self.name,
+            prompt_hash=self.prompt_hash,
+            ledger=ledger,
+            schema=schema,
+            check=check,
+        )
 
 
 def critique_prompt(

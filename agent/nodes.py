@@ -6,32 +6,28 @@ Nodes are plain functions, so that both `.invoke` and `.ainvoke` work; whatever 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from random import Random
-from typing import Any, Literal, Protocol, TypeVar, cast
+from typing import Protocol
 
 from langgraph.runtime import Runtime
 
 from agent.acceptance import compare_blind
 from agent.engine import Case
-from agent.errors import InputError, LimitReachedError, ModelError
+from agent.errors import InputError
 from agent.guard import unnamed_losses
 from agent.judge import checked_verdicts
 from agent.ledger import Ledger, Usage
 from agent.request import asked_form
 from agent.retrieval import retrieve_principles
-from agent.rubric import Criterion, Verdict, critique_rows, is_satisfied
+from agent.rubric import critique_rows
+from agent.run_end import Update, limit_reached, reason_to_stop, spent, stopped, tried
 from agent.sentences import count_words
-from agent.state import AgentContext, AgentState, StoppedBecause
+from agent.state import AgentContext, AgentState
 from agent.telemetry import stage_span
 from agent.trace import write_trace
 from principles_store.conversation import MAX_CHARACTERS, parse_conversation
-
-Update = dict[str, Any]
-T = TypeVar("T")
-
-UNREVISED = "the model failed, so this is the best version until then, not fully checked"
 
 
 class Step(Protocol):
@@ -74,7 +70,7 @@ def write_draft(state: AgentState, runtime: Runtime[AgentContext]) -> Update:
     written = engine.drafter.draft(case, ledger=ledger, on_token=runtime.stream_writer)
     if not engine.drafts_from_model:
         update["warnings"] += ["no model is configured: the answer is composed from principles alone"]
-    return update | {"draft": written, "original": written, "best": written} | _spent(ledger)
+    return update | {"draft": written, "original": written, "best": written} | spent(ledger)
 
 
 def retrieve(state: AgentState, runtime: Runtime[AgentContext]) -> Update:
@@ -109,12 +105,12 @@ def write_rubric(state: AgentState, runtime: Runtime[AgentContext]) -> Update:
     """Turn the principles into criteria for this conversation."""
     ledger = _ledger(state, runtime.context)
     writer = runtime.context.engine.rubric_writer
-    written, stop = _tried(lambda: writer.write(state["case"], state["best"], ledger=ledger), ledger)
+    written, end = tried(lambda: writer.write(state["case"], state["best"], ledger=ledger), ledger)
     if written is None:
-        return {"criteria": (), "rubric": []} | stop
+        return {"criteria": (), "rubric": []} | end
     rubric = written.criteria
     update: Update = {"written": written, "criteria": rubric, "rubric": [criterion.as_dict() for criterion in rubric]}
-    return update | _spent(ledger) | _stop(None if rubric else "no principle applies")
+    return update | spent(ledger) | stopped(None if rubric else "no principle applies")
 
 
 def critique(state: AgentState, runtime: Runtime[AgentContext]) -> Update:
@@ -123,21 +119,21 @@ def critique(state: AgentState, runtime: Runtime[AgentContext]) -> Update:
     verdicts = state["written"].verdicts
     if verdicts is None:
         judge, conversation = runtime.context.engine.judge, state["case"].conversation
-        judged, stop = _tried(
+        judged, end = tried(
             lambda: checked_verdicts(judge, conversation, [state["best"]], state["criteria"], ledger=ledger), ledger
         )
         if judged is None:
-            return {"verdicts": ()} | stop
+            return {"verdicts": ()} | end
         verdicts = tuple(judged[0])
     update: Update = {"verdicts": verdicts, "judged": [verdicts]}
-    return update | _spent(ledger) | _stop(_reason_to_stop(state["criteria"], verdicts, ledger, rounds=0))
+    return update | spent(ledger) | stopped(reason_to_stop(state["criteria"], verdicts, ledger, rounds=0))
 
 
 def revise(state: AgentState, runtime: Runtime[AgentContext]) -> Update:
     """Carry out the edits that the failing criteria call for, and no others."""
     ledger = _ledger(state, runtime.context)
     reviser = runtime.context.engine.reviser
-    proposal, stop = _tried(
+    proposal, end = tried(
         lambda: reviser.revise(
             state["case"],
             state["best"],
@@ -149,10 +145,10 @@ def revise(state: AgentState, runtime: Runtime[AgentContext]) -> Update:
         ledger,
     )
     if proposal is None:
-        return stop
+        return end
     update: Update = {"proposal": proposal, "rounds": state["rounds"] + 1, "warnings": list(proposal.notes)}
     changed = proposal.edits and proposal.text != state["best"]
-    return update | _spent(ledger) | _stop(None if changed else "no edit possible")
+    return update | spent(ledger) | stopped(None if changed else "no edit possible")
 
 
 def check(state: AgentState, runtime: Runtime[AgentContext]) -> Update:
@@ -163,21 +159,21 @@ def check(state: AgentState, runtime: Runtime[AgentContext]) -> Update:
     proposal = state["proposal"]
     lost = unnamed_losses(state["best"], proposal.text, proposal.edits)
     if lost:
-        return {"warnings": [f"revision refused, it lost: {', '.join(map(str, lost[:5]))}"]} | _stop(
+        return {"warnings": [f"revision refused, it lost: {', '.join(map(str, lost[:5]))}"]} | stopped(
             "revision lost a fact"
         )
     budget = runtime.context.limits.word_budget(count_words(state["original"] or ""))
     words = count_words(proposal.text)
     if words > budget:
-        return {"warnings": [f"revision refused: {words} words, budget {budget}"]} | _stop("revision too long")
+        return {"warnings": [f"revision refused: {words} words, budget {budget}"]} | stopped("revision too long")
     limit = _ledger(state, runtime.context).exceeded()
-    return _stop(_limit_reached(limit)) if limit else {}
+    return stopped(limit_reached(limit)) if limit else {}
 
 
 def accept(state: AgentState, runtime: Runtime[AgentContext]) -> Update:
     """Take the revision only if a fresh, blind judgement finds nothing lost and something gained."""
     ledger, context, proposal = _ledger(state, runtime.context), runtime.context, state["proposal"]
-    found, stop = _tried(
+    found, end = tried(
         lambda: compare_blind(
             context.engine.judge,
             state["case"].conversation,
@@ -190,21 +186,21 @@ def accept(state: AgentState, runtime: Runtime[AgentContext]) -> Update:
         ledger,
     )
     if found is None:
-        return stop
-    update = _spent(ledger)
+        return end
+    update = spent(ledger)
     if found.lost:
         lost = "; ".join(state["criteria"][number].text for number in found.lost)
         refused: Update = {"warnings": [f"revision refused, it no longer satisfies: {lost}"]}
-        return update | refused | _stop("revision lost a criterion")
+        return update | refused | stopped("revision lost a criterion")
     if not found.gained:
-        return update | _stop("revision gained nothing")
+        return update | stopped("revision gained nothing")
     update |= {
         "best": proposal.text,
         "verdicts": found.verdicts,
         "judged": [found.verdicts],
         "applied": list(proposal.edits),
     }
-    return update | _stop(_reason_to_stop(state["criteria"], found.verdicts, ledger, rounds=state["rounds"]))
+    return update | stopped(reason_to_stop(state["criteria"], found.verdicts, ledger, rounds=state["rounds"]))
 
 
 def finish(state: AgentState, runtime: Runtime[AgentContext]) -> Update:
@@ -262,55 +258,10 @@ def prepared(step: Step, default: Callable[[], AgentContext] | None) -> Step:
     return run
 
 
-def needs_more(state: Mapping[str, Any]) -> Literal["continue", "stop"]:
-    """Tell the graph whether a step has found a reason to stop."""
-    return "stop" if state.get("stopped_because") else "continue"
-
-
-def _reason_to_stop(
-    rubric: Sequence[Criterion], verdicts: Sequence[Verdict], ledger: Ledger, *, rounds: int
-) -> StoppedBecause | None:
-    """Return why no further round should start, or None."""
-    if not any(is_satisfied(criterion, verdict) is False for criterion, verdict in zip(rubric, verdicts, strict=True)):
-        return "nothing to improve"
-    if rounds >= ledger.limits.max_rounds:
-        return "limit reached: rounds"
-    limit = ledger.exceeded()
-    return _limit_reached(limit) if limit else None
-
-
-def _limit_reached(name: str) -> StoppedBecause:
-    return cast(StoppedBecause, f"limit reached: {name}")
-
-
-def _stop(reason: StoppedBecause | None) -> Update:
-    return {"stopped_because": reason} if reason else {}
-
-
 def _ledger(state: AgentState, context: AgentContext) -> Ledger:
     return Ledger(
         context.limits, state.get("spent", Usage()), context.clock, state["started_at"], cancelled=context.cancelled
     )
-
-
-def _spent(ledger: Ledger) -> Update:
-    return {"spent": ledger.spent, "calls": [call.as_dict() for call in ledger.calls]}
-
-
-def _tried(work: Callable[[], T], ledger: Ledger) -> tuple[T | None, Update]:
-    """Return what a step made, or what ends the run with the best version so far: a limit, or a model that failed.
-
-    A model that fails before anything has been paid for is an error of the run: there is no work to keep.
-    """
-    try:
-        ledger.check()
-        return work(), {}
-    except LimitReachedError as error:
-        return None, _spent(ledger) | _stop(_limit_reached(error.limit))
-    except ModelError as error:
-        if ledger.spent.calls == 0:
-            raise
-        return None, {"warnings": [f"{UNREVISED}: {error}"]} | _spent(ledger) | _stop("model failed")
 
 
 def _check_draft(text: object) -> None:

@@ -25,6 +25,11 @@ from principles_store.scenario import ScenarioClassifier
 
 DISCLAIMER = "Not a medical device and no substitute for a clinician."
 """Shown wherever an answer is shown."""
+EMERGENCY_NOTICE = (
+    "This may be an emergency. If it is happening now, call the local emergency number "
+    "(for example 112, 911 or 999) before you read on."
+)
+"""Shown before anything else where the scenario is an emergency."""
 
 StoppedBecause = Literal[
     "revision accepted",

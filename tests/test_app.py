@@ -43,7 +43,7 @@ def test_every_stage_has_a_line() -> None:
 
 def test_emergency_advice_is_there_before_the_answer_and_stays(context: AgentContext) -> None:
     first, *rest = list(app.respond(context, QUESTION, DRAFT, app.Session()))[1:]
-    assert app.EMERGENCY in first.notice
+    assert app.EMERGENCY_NOTICE in first.notice
     assert len(first.chat) == 2  # the question and the steps
     assert all(view.notice == first.notice for view in rest)
 
@@ -161,7 +161,7 @@ def test_an_example_is_answered_in_the_browser_with_one_click(page: Any, url: st
     page.goto(url)
     page.get_by_text("Chest pressure").click()
     page.locator(".report ins").first.wait_for()
-    assert page.get_by_role("alert").inner_text() == app.EMERGENCY
+    assert page.get_by_role("alert").inner_text() == app.EMERGENCY_NOTICE
     assert page.get_by_text(app.DISCLAIMER).is_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= 375
     assert outside == []

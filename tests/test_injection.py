@@ -275,7 +275,7 @@ def test_a_model_that_obeys_throughout_cannot_take_facts_away(run: Run) -> None:
 def test_a_model_that_obeys_throughout_cannot_outgrow_the_length(run: Run) -> None:
     flood = f"{ATTACK} " * 40
     grown = run(obeying(edits(edit("MODIFY", 5, flood))))
-    assert (grown["answer"], grown["stopped_because"]) == (DRAFT, "revision too long")
+    assert (grown["answer"], grown["stopped_because"]) == (DRAFT, "no edit possible")
     added = run(obeying(edits(edit("ADD", 1, flood))))
     assert added["answer"] == DRAFT
 

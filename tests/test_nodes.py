@@ -6,8 +6,9 @@ from fakes import bench, edited, says
 from agent.api import invoke, stream
 from agent.errors import ClinAlignError, InputError, JudgeError
 from agent.events import StageEvent
-from agent.nodes import STEPS, needs_more
+from agent.nodes import STEPS
 from agent.rubric import Verdict
+from agent.run_end import needs_more
 from principles_store.conversation import MAX_CHARACTERS
 
 DRAFT = "Rest well."

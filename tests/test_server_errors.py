@@ -8,7 +8,7 @@ import openai
 import pytest
 from serving import ASKED, DRAFT, HTTP, acting, served
 
-from agent.errors import ConfigError, InputError, JudgeError, LimitReachedError, ModelError
+from agent.errors import ConfigError, InputError, JudgeError, LimitReachedError, ModelError, TooLongError
 from agent.serving.run_pool import QueueFullError
 from principles_store.conversation import ConversationError
 
@@ -121,7 +121,8 @@ def test_a_model_that_fails_is_an_error_of_the_upstream(server, failing, fault, 
     ("raised", "status", "type_", "code"),
     [
         (ModelError("too long", "context overflow"), 400, "invalid_request_error", "context_length_exceeded"),
-        (InputError("too long for the model"), 400, "invalid_request_error", None),
+        (TooLongError("too long for the model"), 400, "invalid_request_error", "context_length_exceeded"),
+        (InputError("something else is wrong"), 400, "invalid_request_error", None),
         (ConversationError("no"), 400, "invalid_request_error", None),
         (JudgeError("two verdicts missing"), 502, "upstream_error", "malformed_reply"),
         (ConfigError("no such folder"), 500, "server_error", "configuration"),

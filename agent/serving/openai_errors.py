@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 from uuid import uuid4
 
-from agent.errors import ConfigError, InputError, JudgeError, LimitReachedError, ModelError, ModelFault
+from agent.errors import ConfigError, InputError, JudgeError, LimitReachedError, ModelError, ModelFault, TooLongError
 from agent.serving.run_pool import QueueFullError
 from agent.serving.threads import ThreadBusyError
 from principles_store.conversation import ConversationError
@@ -73,6 +73,8 @@ def as_api_error(error: Exception) -> ApiError:
             problem = error
         case ConversationError():
             problem = bad_request(str(error), param="messages")
+        case TooLongError():
+            problem = bad_request(str(error), param="messages", code="context_length_exceeded")
         case InputError():
             problem = bad_request(str(error))
         case ModelError():

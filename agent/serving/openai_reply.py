@@ -21,12 +21,8 @@ from agent.events import (
     UsageSpent,
     VerdictGiven,
 )
-from agent.state import DISCLAIMER
+from agent.state import DISCLAIMER, EMERGENCY_NOTICE
 
-EMERGENCY_NOTICE = (
-    "This may be an emergency. If it is happening now, call the local emergency number "
-    "(for example 112, 911 or 999) before you read on."
-)
 PIECE_CHARACTERS = 48
 """Of the answer per chunk, at least: it is there as a whole once it has passed the check."""
 _TOKENS = {

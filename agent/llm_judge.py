@@ -1,0 +1,117 @@
+"""The model as critic and as judge: rubric and verdicts on a draft in one call; verdicts on several answers, blind, in one call.
+
+Evidence is given by segment number and quoted by code. A judgement that can't be read leaves every verdict unknown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from agent.chat import ChatClient
+from agent.engine import Case, WrittenRubric
+from agent.errors import ModelError
+from agent.ledger import Ledger, Limits
+from agent.llm_prompts import critique_prompt, judge_prompt
+from agent.llm_schemas import (
+    LABELS,
+    AnswerVerdict,
+    Critique,
+    JudgedCriterion,
+    Judgement,
+    critique_schema,
+    judgement_schema,
+)
+from agent.rubric import Criterion, Verdict
+from agent.seeds import MAX_SEEDS, NoSeeds, Seed, Seeds
+from agent.segments import quote, segments
+from agent.sentences import count_words
+from principles_store.conversation import Conversation
+from principles_store.index import Retrieved
+
+OWN_KNOWLEDGE = "model"
+"""Stands for a principle where a criterion rests on the model's own medical knowledge."""
+
+
+@dataclass(frozen=True)
+class ModelCritic:
+    """Writes the rubric and judges the draft on it, in one call."""
+
+    client: ChatClient
+    limits: Limits
+    seeds: Seeds = field(default_factory=NoSeeds)
+
+    def write(self, case: Case, draft: str, *, ledger: Ledger) -> WrittenRubric:
+        seeds = self.seeds.similar(case.conversation)[:MAX_SEEDS]
+        asked = critique_prompt(
+            case.conversation,
+            draft,
+            case.principles,
+            seeds,
+            max_words=self.limits.word_budget(count_words(draft)),
+        )
+        schema = critique_schema(len(case.principles), len(seeds), len(segments(draft)))
+        reply = asked.of(
+            self.client, Critique, schema=schema, check=lambda reply: _check_critique(reply, case, seeds), ledger=ledger
+        )
+        criteria = tuple(
+            Criterion(item.criterion, item.points, _source(item, case.principles, seeds)) for item in reply.criteria
+        )
+        return WrittenRubric(criteria, tuple(_verdict(item, draft, fix=item.fix) for item in reply.criteria))
+
+
+@dataclass(frozen=True)
+class ModelJudge:
+    """Judges answers on a rubric, all in one call; a reply that can't be read leaves every verdict unknown."""
+
+    client: ChatClient
+
+    @property
+    def name(self) -> str:
+        return self.client.name
+
+    def judge(
+        self, conversation: Conversation, answers: Sequence[str], rubric: Sequence[Criterion], *, ledger: Ledger
+    ) -> list[list[Verdict]]:
+        asked = judge_prompt(conversation, answers, rubric)
+        schema = judgement_schema(len(rubric), [len(segments(answer)) for answer in answers])
+        labels = LABELS[: len(answers)]
+
+        def check(reply: Judgement) -> None:
+            if sorted(row.criterion for row in reply.verdicts) != list(range(1, len(rubric) + 1)):
+                raise ValueError(f"give each criterion from 1 to {len(rubric)} once")
+            if any(sorted(row.answers) != sorted(labels) for row in reply.verdicts):
+                raise ValueError(f"each criterion needs a verdict for {', '.join(labels)} and no other")
+
+        try:
+            reply = asked.of(self.client, Judgement, schema=schema, check=check, ledger=ledger)
+        except ModelError as error:
+            if error.fault not in ("malformed reply", "cut-off reply", "empty reply", "refusal"):
+                raise
+            return [[Verdict("unknown", reason=str(error))] * len(rubric) for _ in answers]
+        rows = sorted(reply.verdicts, key=lambda row: row.criterion)
+        return [
+            [_verdict(row.answers[label], answer) for row in rows]
+            for label, answer in zip(labels, answers, strict=True)
+        ]
+
+
+def _check_critique(reply: Critique, case: Case, seeds: Sequence[Seed]) -> None:
+    for position, item in enumerate(reply.criteria, start=1):
+        if item.points == 0:
+            raise ValueError(f"criterion {position}: points must not be 0")
+        if not -len(seeds) <= item.principle <= len(case.principles):
+            raise ValueError(f"criterion {position}: there is no principle {item.principle}")
+    texts = [item.criterion for item in reply.criteria]
+    if len(set(texts)) < len(texts):
+        raise ValueError("two criteria are the same; give each once")
+
+
+def _source(item: JudgedCriterion, principles: Sequence[Retrieved], seeds: Sequence[Seed]) -> str:
+    if item.principle > 0:
+        return principles[item.principle - 1].principle.id
+    return f"rubric:{seeds[-item.principle - 1].rubric_id}" if item.principle < 0 else OWN_KNOWLEDGE
+
+
+def _verdict(given: AnswerVerdict | JudgedCriterion, answer: str, *, fix: str = "") -> Verdict:
+    return Verdict(given.verdict, quote(answer, given.evidence), given.reason, fix)
