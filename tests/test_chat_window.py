@@ -83,6 +83,4 @@ def test_a_server_is_asked_for_its_window_and_counts_itself() -> None:
         window = load_window(client.model, parse_spec("openai:fake"), context_tokens=None)
         ask(open_client(server, window=window), QUESTION)
     counted = len(QUESTION) // 4 + 1
-    assert (
-        server.requests[0].body["max_completion_tokens"] == 2000 - 2 * counted - AROUND
-    )  # twice: as vLLM's prompt and as llama.cpp's content
+    assert server.requests[0].body["max_completion_tokens"] == 2000 - counted - AROUND
