@@ -18,7 +18,7 @@ test: $(VENV)/.dev ## run the tests (network not needed)
 test-vllm: $(VENV)/.dev ## the tests on a real vLLM server for CPUs, in an environment of its own (2.5 GB, once)
 	@PYTHON=$(PYTHON) tests/vllm_env.sh
 	@.venv-vllm/bin/python -m pytest --noconftest -o addopts="-q --timeout 300" tests/test_vllm_in_process.py $(ARGS)
-	@$(BIN)/pytest -n 0 tests/test_vllm_server.py $(ARGS)
+	@$(BIN)/pytest -n 0 -m vllm $(ARGS) tests/test_vllm_server.py tests/test_vllm_prefix.py
 
 check: $(VENV)/.dev ## format, lint, types, import contracts, library, fitted thresholds
 	@$(BIN)/ruff format --check .
