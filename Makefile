@@ -5,6 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 ARGS ?=
+DRAFTS ?=
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -41,10 +42,10 @@ app: $(VENV)/.app ## the chat, on http://127.0.0.1:7860
 serve: $(VENV)/.run ## the agent behind any OpenAI client, on http://127.0.0.1:8000/v1
 	@$(BIN)/clinalign serve $(ARGS)
 
-bench: $(VENV)/.run ## what the agent costs: revision, cold start, search; over a model's calls; behind the server
-	@$(BIN)/clinalign eval speed $(ARGS)
-	@$(BIN)/clinalign eval overhead $(ARGS)
-	@$(BIN)/clinalign eval load
+bench: $(VENV)/.run ## what the agent costs: alone, over a model's calls, behind the server; DRAFTS=file for drafts of your own
+	@$(BIN)/clinalign eval speed $(DRAFTS)
+	@$(BIN)/clinalign eval overhead $(DRAFTS)
+	@$(BIN)/clinalign eval load $(DRAFTS)
 
 clean: ## remove what was built here; the user's index and cache stay
 	@rm -rf $(VENV) .venv-vllm build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

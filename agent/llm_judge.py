@@ -23,7 +23,7 @@ from agent.llm_schemas import (
     judgement_schema,
 )
 from agent.rubric import Criterion, Verdict
-from agent.seeds import MAX_SEEDS, NoSeeds, Seed, Seeds
+from agent.seeds import MAX_SEEDS, MIN_SIMILARITY, NoSeeds, Seed, Seeds
 from agent.segments import quote, segments
 from agent.sentences import count_words
 from principles_store.conversation import Conversation
@@ -42,7 +42,8 @@ class ModelCritic:
     seeds: Seeds = field(default_factory=NoSeeds)
 
     def write(self, case: Case, draft: str, *, ledger: Ledger) -> WrittenRubric:
-        seeds = self.seeds.similar(case.conversation)[:MAX_SEEDS]
+        near = [seed for seed in self.seeds.similar(case.conversation) if seed.similarity >= MIN_SIMILARITY]
+        seeds = near[:MAX_SEEDS]
         asked = critique_prompt(
             case.conversation,
             draft,

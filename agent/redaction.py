@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import cast, get_args
 
 from agent.identifiers import Identifier, Kind, identifiers
@@ -42,15 +42,6 @@ class Redactor:
     def restore(self, text: str) -> str:
         """Return the text with every placeholder given out turned back; others stay."""
         return _PLACEHOLDER.sub(lambda match: self._originals.get(_normal(match), match[0]), text)
-
-    def restore_stream(self, pieces: Iterable[str]) -> Iterator[str]:
-        """Yield the pieces restored; what may be half a placeholder waits for the next piece."""
-        restorer = StreamRestorer(self)
-        for piece in pieces:
-            if text := restorer.feed(piece):
-                yield text
-        if rest := restorer.finish():
-            yield rest
 
     def _replace(self, text: str, names: Sequence[tuple[int, int]]) -> str:
         found = [Identifier(*match.span(), cast(Kind, match[1].upper())) for match in _PLACEHOLDER.finditer(text)]

@@ -105,15 +105,6 @@ class ThinkingFilter:
         self._held, self._state, self._has_thought = self._held[position:], "thinking", True
 
 
-def strip_thinking(text: str) -> str:
-    """Return the visible part of a whole reply, without white space around it."""
-    stripper, visible = ThinkingFilter(), ""
-    for token in (stripper.feed(text), stripper.finish()):
-        if token:
-            visible = token.text if token.restart else visible + token.text
-    return visible.strip()
-
-
 def _may_become_tag(text: str) -> bool:
     return text.lower() in _BEGINNINGS
 

@@ -104,13 +104,14 @@ def test_the_critic_is_shown_principles_by_number_and_the_criterion_carries_the_
 
 class OneSeed:
     def similar(self, conversation):
-        return [Seed("r7", "Names the kidneys", 6, 0.7)]
+        return [Seed("r7", "Names the kidneys", 6, 0.7), Seed("r8", "Names the moon", 6, 0.4)]
 
 
 def test_seeds_are_shown_and_their_criteria_name_the_rubric_they_come_from(context):
     model = a_model(critique=critique(criterion("Says to ask a pharmacist", principle=-1)))
     answer = run(context, model, seeds=OneSeed())
     assert "1. (+6) Names the kidneys" in model.prompts[0]
+    assert "moon" not in model.prompts[0], "too far to help"
     assert answer["rubric"][0]["principle_id"] == "rubric:r7"
     assert answer["accepted"]
 

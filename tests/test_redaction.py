@@ -184,7 +184,8 @@ def test_a_stream_is_restored_as_the_whole_is(text: str, sizes: list[int]) -> No
     for size in [*sizes, len(redacted) + 1]:
         pieces.append(redacted[start : start + size])
         start += size
-    assert "".join(redactor.restore_stream(pieces)) == text
+    restorer = StreamRestorer(redactor)
+    assert "".join([*map(restorer.feed, pieces), restorer.finish()]) == text
 
 
 @given(TEXTS)
