@@ -45,7 +45,7 @@ EXAMPLES: dict[str, tuple[str, str]] = {
 STAGES: dict[Stage, Callable[[Mapping[str, Any]], str]] = {
     "classify": lambda added: "Situation: {urgency}, {expertise}, {task_type}".format(**added["scenario"]),
     "write_draft": lambda added: f"Draft of {len(added['draft'].split())} words",
-    "retrieve": lambda added: f"Principles that apply: {len(added['principles'])}",
+    "retrieve": lambda added: f"Principles found: {len(added['principles'])}",
     "write_rubric": lambda added: f"Criteria to judge by: {len(added['rubric'])}",
     "critique": lambda added: "Draft judged",
     "revise": lambda added: "Edits considered",

@@ -18,10 +18,10 @@ from agent.edit import Edit, Revision
 from agent.engine import Case, Engine
 from agent.events import DraftToken
 from agent.ledger import Ledger, Limits
-from agent.llm_judge import OWN_KNOWLEDGE, ModelCritic, ModelJudge
+from agent.llm_judge import ModelCritic, ModelJudge
 from agent.llm_prompts import revise_prompt
 from agent.llm_schemas import Edits, ProposedEdit, edits_schema
-from agent.rubric import Criterion, Verdict, is_satisfied
+from agent.rubric import OWN_KNOWLEDGE, Criterion, Verdict, is_satisfied
 from agent.seeds import NoSeeds, Seeds
 from agent.segments import SegmentEdit, apply_edits, before, check_edits, segments
 from agent.sentences import count_words

@@ -22,15 +22,12 @@ from agent.llm_schemas import (
     critique_schema,
     judgement_schema,
 )
-from agent.rubric import Criterion, Verdict
+from agent.rubric import OWN_KNOWLEDGE, Criterion, Verdict
 from agent.seeds import MAX_SEEDS, MIN_SIMILARITY, NoSeeds, Seed, Seeds
 from agent.segments import quote, segments
 from agent.sentences import count_words
 from principles_store.conversation import Conversation
 from principles_store.index import Retrieved
-
-OWN_KNOWLEDGE = "model"
-"""Stands for a principle where a criterion rests on the model's own medical knowledge."""
 
 
 @dataclass(frozen=True)

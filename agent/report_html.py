@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
+from agent.rubric import OWN_KNOWLEDGE
 from agent.state import AgentOutput, StoppedBecause
 from agent.word_diff import word_diff
 
@@ -59,6 +60,7 @@ def _diff(output: AgentOutput) -> str:
 
 def _edits(output: AgentOutput) -> str:
     titles = {principle["id"]: principle["title"] for principle in output["principles"]}
+    titles[OWN_KNOWLEDGE] = "the model's own medical knowledge"
     items = []
     for edit in output["edits"]:
         title = titles.get(edit["principle_id"], edit["principle_id"])
@@ -96,7 +98,7 @@ def _principles(output: AgentOutput) -> str:
         f"<li>{escape(principle['title'])}<div class='quiet'>{escape('; '.join(principle['why']))}</div></li>"
         for principle in output["principles"]
     ]
-    return f"<h3>Principles that apply</h3><ul>{''.join(items)}</ul>" if items else ""
+    return f"<h3>Principles found</h3><ul>{''.join(items)}</ul>" if items else ""
 
 
 def _tagged(tag: str, text: str) -> str:

@@ -11,6 +11,9 @@ from typing import Any, Literal
 
 VerdictValue = Literal["met", "unmet", "unknown"]
 
+OWN_KNOWLEDGE = "model"
+"""Stands for a principle where a criterion rests on the model's own medical knowledge."""
+
 
 @dataclass(frozen=True)
 class Criterion:

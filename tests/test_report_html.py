@@ -38,6 +38,11 @@ def test_each_edit_names_its_principle_by_title(revised: AgentOutput) -> None:
     assert all(f"<strong>{titles[edit['principle_id']]}</strong>" in unescape(edits) for edit in revised["edits"])
 
 
+def test_an_edit_without_a_principle_says_what_it_rests_on(revised: AgentOutput) -> None:
+    own = {**revised, "edits": [{**revised["edits"][0], "principle_id": "model"}]}
+    assert "<strong>the model's own medical knowledge</strong>" in unescape(report_html(own))  # type: ignore[arg-type]
+
+
 def test_a_criterion_has_a_verdict_before_and_after(revised: AgentOutput) -> None:
     rows = re.findall("<tr>(?!<th)(.*?)</tr>", report_html(revised))
     shown = [re.findall("(met|unmet|unknown)</td>", row) for row in rows]
