@@ -42,10 +42,15 @@ app: $(VENV)/.app ## the chat, on http://127.0.0.1:7860
 serve: $(VENV)/.run ## the agent behind any OpenAI client, on http://127.0.0.1:8000/v1
 	@$(BIN)/clinalign serve $(ARGS)
 
-bench: $(VENV)/.run ## what the agent costs: alone, over a model's calls, behind the server; DRAFTS=file for drafts of your own
+bench: $(VENV)/.run ## what the agent costs: alone, over a model's calls, behind the server, in batches (20 minutes); DRAFTS=file of drafts
 	@$(BIN)/clinalign eval speed $(DRAFTS)
 	@$(BIN)/clinalign eval overhead $(DRAFTS)
 	@$(BIN)/clinalign eval load $(DRAFTS)
+	@$(BIN)/clinalign eval batch efficiency $(DRAFTS)
+	@$(BIN)/clinalign eval batch efficiency --in-flight 64 --call-seconds 0.5 --parts $(DRAFTS)
+	@$(BIN)/clinalign eval batch embedded $(DRAFTS)
+	@$(BIN)/clinalign eval batch memory --rows 500 --rows 5000 $(DRAFTS)
+	@$(BIN)/clinalign eval batch kill --rows 250 $(DRAFTS)
 
 clean: ## remove what was built here; the user's index and cache stay
 	@rm -rf $(VENV) .venv-vllm build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
@@ -57,17 +62,17 @@ $(BIN)/python:
 
 $(VENV)/.run: $(BIN)/python pyproject.toml constraints.txt
 	@echo "installing into $(VENV) (once, about two minutes)"
-	@$(PIP) -e '.[serve]'
+	@$(PIP) -e '.[serve,batch]'
 	@$(BIN)/python -m compileall -q $(VENV)/lib >/dev/null 2>&1 || true
 	@touch $@
 
 $(VENV)/.app: $(VENV)/.run
-	@$(PIP) -e '.[app,serve]'
+	@$(PIP) -e '.[app,serve,batch]'
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.run
 	@echo "installing the development tools into $(VENV) (once)"
-	@$(PIP) -e '.[app,serve,dev]'
+	@$(PIP) -e '.[app,serve,batch,ray,dev]'
 	@touch $@
 
 .PHONY: help run test test-vllm check fix fit app serve bench clean

@@ -19,6 +19,7 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import ensure_config
 
+from agent.call_memory import KeptReply, request_key
 from agent.chat_attempts import Call, ChatSettings
 from agent.chat_json import Json, complaint, read_json, schema_of
 from agent.chat_stream import Question
@@ -58,8 +59,8 @@ class ChatClient(ChatSettings):
         question = Question(sent, self.room_for_reply(sent), schema, schema_name)
         call = Call(question, step, prompt, prompt_hash, ledger, _config(step, prompt, prompt_hash))
         if exchange is None:
-            return self._wait_for(call, on_token)
-        text = self._wait_for(call, exchange.restoring(on_token) if on_token else None)
+            return self._reply_to(call, on_token)
+        text = self._reply_to(call, exchange.restoring(on_token) if on_token else None)
         if on_token:
             exchange.flush(on_token)
         return exchange.restore(text, is_json=schema is not None)
@@ -104,6 +105,22 @@ class ChatClient(ChatSettings):
             failure.add_note(f"the reply began: {text[:200]}")
             raise failure from None
 
+    def _reply_to(self, call: Call, on_token: Callable[[DraftToken], None] | None) -> str:
+        """Return the reply that was paid for before, or have the call made."""
+        if call.ledger.memory is None:
+            return self._wait_for(call, on_token)
+        memory, request = call.ledger.memory, request_key(self.name, call.question.messages, call.question.schema_name)
+        if kept := memory.recall(request):
+            return _replayed(kept, call, on_token)
+        ledger = call.ledger
+        calls_before, cost_before = len(ledger.calls), ledger.spent.cost
+        try:
+            text = self._wait_for(call, on_token)
+            memory.keep(request, KeptReply(text, tuple(ledger.calls[calls_before:]), ledger.spent.cost - cost_before))
+        finally:  # a reply that can't be used, as one that was cut off, costs as much
+            memory.paid(ledger.calls[calls_before:], ledger.spent.cost - cost_before)
+        return text
+
     def _wait_for(self, call: Call, on_token: Callable[[DraftToken], None] | None) -> str:
         """Have the call made on the shared loop, and hand over its tokens here."""
         mailbox: SimpleQueue[DraftToken | None] = SimpleQueue()
@@ -118,6 +135,15 @@ class ChatClient(ChatSettings):
         except BaseException:
             future.cancel()
             raise
+
+
+def _replayed(kept: KeptReply, call: Call, on_token: Callable[[DraftToken], None] | None) -> str:
+    """Return a kept reply; the run is charged as it was then."""
+    for number, record in enumerate(kept.calls):
+        call.ledger.record(record, cost=kept.cost if number == 0 else 0.0)
+    if on_token:
+        on_token(DraftToken(kept.text))
+    return kept.text
 
 
 def _config(step: str, prompt: str, prompt_hash: str) -> RunnableConfig:

@@ -1,4 +1,4 @@
-"""The command `clinalign`: revise and doctor, and the commands that the other packages register.
+"""The command `clinalign`: revise and doctor, and the commands of other modules and packages.
 
 Nothing heavy is imported before a command runs, so that `--help` is instant. An error meant for the user is one line on standard
 error and exit code 2; anything else keeps its traceback, since it is a bug.
@@ -15,6 +15,8 @@ from typing import Annotated, Any
 
 import typer
 
+from agent.batch.cli import batch
+from agent.batch.exports.cli import export
 from agent.cli_options import Judge, Library, Model, Redact, Temperature, Trace
 from agent.serving.cli import serve
 from principles_store.errors import ClinAlignError
@@ -115,6 +117,8 @@ def doctor(model: Model = None, judge: Judge = None, library: Library = None, as
         raise typer.Exit(1)
 
 
+app.command()(batch)
+app.command()(export)
 app.command()(serve)
 
 

@@ -33,6 +33,8 @@ class Settings(BaseSettings):
     """Folder for what can be made again; None: the user's cache directory."""
     embedder: str = DEFAULT_MODEL
     """The shipped model, or a sentence-transformers model or folder."""
+    threads: int | None = Field(None, ge=1)
+    """Of the shipped embedding model; None: one per core."""
     k: int | None = Field(None, ge=1, le=50)
     """Principles retrieved per conversation; None: 8 for the embedded engine, 10 for a model, which leaves out what doesn't fit."""
     seed: int | None = None

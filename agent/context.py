@@ -9,10 +9,11 @@ from agent.embedded import embedded_engine
 from agent.engine import Engine
 from agent.state import AgentContext
 from agent.trace import check_trace
-from principles_store.embedding import EmbeddingMemory, load_embedder
+from principles_store.embedding import load_embedder
 from principles_store.index import DEFAULT_K
 from principles_store.library import load_library
 from principles_store.scenario import load_classifier
+from principles_store.shared_embedding import BatchingEmbedder, EmbeddingMemory
 from principles_store.store import default_store_dir, open_index
 
 DEFAULT_K_FOR_MODELS = 10
@@ -29,7 +30,8 @@ def load_context(settings: Settings) -> AgentContext:
     if settings.trace:
         check_trace(settings.trace)
     engine = _model_engine(settings) if settings.model else None  # first, so that a wrong name costs no waiting
-    embedder = EmbeddingMemory(load_embedder(settings.embedder, cache_dir=settings.cache))
+    encoder = load_embedder(settings.embedder, cache_dir=settings.cache, threads=settings.threads)
+    embedder = EmbeddingMemory(BatchingEmbedder(encoder))
     index = open_index(load_library(settings.library), embedder, settings.store or default_store_dir())
     k = settings.k or (DEFAULT_K_FOR_MODELS if engine else DEFAULT_K)
     return AgentContext(

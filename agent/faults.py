@@ -90,6 +90,7 @@ _TELLTALE: Sequence[tuple[ModelFault, Set[int], re.Pattern[str]]] = (
 )
 """Providers give the same fault with different statuses; then the words decide."""
 _FAULT_OF_CLASS: Sequence[tuple[ModelFault, Set[str]]] = (
+    ("broken stream", {"ServerDisconnectedError", "ConnectionResetError"}),  # which openai's client calls a ConnectTimeout
     (
         "unreachable",
         {"ConnectError", "ConnectTimeout", "ConnectionRefusedError", "gaierror", "UnsupportedProtocol", "InvalidURL"},
@@ -152,6 +153,8 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 
 def _status(error: BaseException) -> int | None:
     """Return the HTTP status that an error carries: on itself, on its response, or in the body of a reply that began well."""
+    if any(kind.__name__ == "HttpProcessingError" for kind in type(error).__mro__):
+        return None  # aiohttp's own word on a reply that broke off, which the server never said
     candidates = (
         getattr(error, "status_code", None),
         getattr(getattr(error, "response", None), "status_code", None),

@@ -9,9 +9,12 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from agent.errors import CancelledError, LimitReachedError
+
+if TYPE_CHECKING:
+    from agent.call_memory import CallMemory
 
 
 @dataclass(frozen=True)
@@ -111,6 +114,8 @@ class Ledger:
     """Reading of the clock when the run began; None: now."""
     cancelled: threading.Event | None = None
     """Set by a caller who no longer waits for the answer."""
+    memory: CallMemory | None = None
+    """Of replies that an earlier attempt at this run has paid for."""
     calls: list[CallRecord] = field(default_factory=list)
     """Of the step that this ledger serves."""
 

@@ -123,7 +123,10 @@ def _load_hosted(spec: ModelSpec, timeout_s: float, temperature: float | None, s
         arguments[provider.seed] = seed
     if temperature is not None:
         arguments["temperature"] = temperature
+    if spec.provider in ("openai", "azure_openai"):
+        arguments["http_async_client"] = _client_for_many()
     from langchain.chat_models import init_chat_model
+
 
     try:
         model: BaseChatModel = init_chat_model(spec.name, model_provider=spec.provider, **arguments)
@@ -131,6 +134,13 @@ def _load_hosted(spec: ModelSpec, timeout_s: float, temperature: float | None, s
         # Providers' messages may quote their arguments, so neither they nor their traceback go on as they are.
         raise ConfigError(f"model {spec.provider}:{spec.name} can't be opened: {_first_line(error)}") from None
     return model
+
+
+def _client_for_many() -> Any:
+    """Return openai's other HTTP client: its usual one looks at every open connection with every request."""
+    from openai import DefaultAioHttpClient
+
+    return DefaultAioHttpClient()
 
 
 def _server_arguments(spec: ModelSpec) -> dict[str, Any]:

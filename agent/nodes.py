@@ -5,7 +5,6 @@ Nodes are plain functions, so that both `.invoke` and `.ainvoke` work; whatever 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from random import Random
@@ -14,8 +13,8 @@ from typing import Protocol
 from langgraph.runtime import Runtime
 
 from agent.acceptance import compare_blind
+from agent.draft import check_draft
 from agent.engine import Case
-from agent.errors import InputError
 from agent.guard import unnamed_losses
 from agent.judge import checked_verdicts
 from agent.ledger import Ledger, Usage
@@ -27,7 +26,7 @@ from agent.sentences import count_words
 from agent.state import AgentContext, AgentState
 from agent.telemetry import stage_span
 from agent.trace import write_trace
-from principles_store.conversation import MAX_CHARACTERS, parse_conversation
+from principles_store.conversation import parse_conversation
 
 
 class Step(Protocol):
@@ -60,7 +59,7 @@ def write_draft(state: AgentState, runtime: Runtime[AgentContext]) -> Update:
     """Take the caller's draft, or have one written; a conversation too long for the models is fitted first."""
     given, engine = state["original"], runtime.context.engine
     if given is not None:
-        _check_draft(given)
+        check_draft(given)
     conversation, warning = engine.fitter(state["conversation"], given)
     case = replace(state["case"], conversation=conversation)
     update: Update = {"case": case, "warnings": [warning] if warning else []}
@@ -260,16 +259,10 @@ def prepared(step: Step, default: Callable[[], AgentContext] | None) -> Step:
 
 def _ledger(state: AgentState, context: AgentContext) -> Ledger:
     return Ledger(
-        context.limits, state.get("spent", Usage()), context.clock, state["started_at"], cancelled=context.cancelled
+        context.limits,
+        state.get("spent", Usage()),
+        context.clock,
+        state["started_at"],
+        cancelled=context.cancelled,
+        memory=context.memory,
     )
-
-
-def _check_draft(text: object) -> None:
-    if not isinstance(text, str):
-        raise InputError(f"the draft must be text, found {type(text).__name__}")
-    if not text.strip():
-        raise InputError("the draft is empty; leave it out to have one written")
-    if re.search("[\ud800-\udfff]", text):
-        raise InputError("the draft has half a character in it (a lone surrogate); decode it as UTF-8 or UTF-16 first")
-    if len(text) > MAX_CHARACTERS:
-        raise InputError(f"the draft has {len(text):,} characters, more than {MAX_CHARACTERS:,}; shorten it")

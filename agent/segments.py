@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from agent.edit import EditOp
@@ -34,6 +35,7 @@ class SegmentEdit:
     shape: Shape = "sentence"
 
 
+@lru_cache(maxsize=512)  # a run asks some thirty times for the same two texts
 def segments(text: str) -> tuple[Span, ...]:
     """Return the spans of a text in order; together they hold every letter and digit of it."""
     spans: list[Span] = []

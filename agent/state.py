@@ -14,14 +14,15 @@ from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
 from langgraph.channels import UntrackedValue
 
+from agent.call_memory import CallMemory
 from agent.edit import Edit, Revision
 from agent.engine import Case, Engine, WrittenRubric
 from agent.ledger import Limits, Usage
 from agent.rubric import Rubric, Verdict
 from principles_store.conversation import Message
-from principles_store.embedding import EmbeddingMemory
 from principles_store.index import DEFAULT_K, Index
 from principles_store.scenario import ScenarioClassifier
+from principles_store.shared_embedding import EmbeddingMemory
 
 DISCLAIMER = "Not a medical device and no substitute for a clinician."
 """Shown wherever an answer is shown."""
@@ -68,6 +69,8 @@ class AgentContext:
     """Whether the line holds the texts too."""
     cancelled: threading.Event | None = None
     """Set by a caller who no longer waits, to end the run; give each run a context with its own."""
+    memory: CallMemory | None = None
+    """Keeps the replies of a run that may have to be begun anew; each run has its own."""
 
 
 def added(earlier: list[Any], new: list[Any] | None) -> list[Any]:

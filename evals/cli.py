@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from evals.batch.cli import app as batch_app
 from evals.cost_cli import load, overhead, prefix
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ app = typer.Typer(help="Measure the agent and its parts.", no_args_is_help=True)
 app.command()(overhead)
 app.command()(load)
 app.command()(prefix)
+app.add_typer(batch_app, name="batch")
 
 Rows = Annotated[Path, typer.Argument(help="JSONL file of conversations, plain or .gz.")]
 Limit = Annotated[int | None, typer.Option(help="Rows to read.", min=1)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -26,9 +26,10 @@ def overhead(
     """Time the agent beside its model calls and beside a bare loop; count calls and prompt tokens beside a naive loop."""
     from dataclasses import asdict
 
+    from evals.batch.case_rows import read_pairs
     from evals.overhead import measure_calls, measure_overhead
 
-    pairs, context = _pairs(file, example), _context()
+    pairs, context = read_pairs(file, example), _context()
     timed = (pairs * limit)[:limit]
     time, calls = measure_overhead(timed, context, call_seconds=call_seconds), measure_calls(pairs, context)
     if as_json:
@@ -60,10 +61,11 @@ def load(
     """Put `clinalign serve` under load: throughput against the ideal, and the time to the first event."""
     from dataclasses import asdict
 
+    from evals.batch.case_rows import read_pairs
     from evals.serving import measure_serving
 
     pairs = [
-        (asked if isinstance(asked, str) else asked[-1]["content"], draft) for asked, draft in _pairs(file, example)
+        (asked if isinstance(asked, str) else asked[-1]["content"], draft) for asked, draft in read_pairs(file, example)
     ]
     found = measure_serving(pairs, requests=requests, in_flight=in_flight, call_seconds=call_seconds)
     if as_json:
@@ -88,23 +90,15 @@ def prefix(
 ) -> None:
     """Send the agent's prompts to a server and print which share its prefix cache served."""
     from agent.errors import ConfigError
+    from evals.batch.case_rows import read_pairs
     from evals.prefix import measure_prefix
 
     if not base_url or not model:
         raise ConfigError("--base-url and --model of a running server are needed; vLLM: --enable-prompt-tokens-details")
-    found = measure_prefix(_pairs(file, example)[:limit], _context(), base_url=base_url, model=model)
+    found = measure_prefix(read_pairs(file, example)[:limit], _context(), base_url=base_url, model=model)
     for call, name in enumerate(("critique", "revision", "judgement")):
         typer.echo(f"{name}: {found.tokens[call] / found.n:.0f} prompt tokens, {found.share(call):.0%} from the cache")
     typer.echo(f"calls 2 and 3 together: {found.share(1, 2):.0%} from the cache, n {found.n}")
-
-
-def _pairs(file: Path | None, example: Path) -> list[Any]:
-    from evals.dataset import read_examples
-
-    if file:
-        return [(item.conversation, item.draft) for item in read_examples(file) if item.draft]
-    sample = json.loads(example.read_text(encoding="utf-8"))
-    return [(sample["question"], sample["draft"])]
 
 
 def _context() -> AgentContext:

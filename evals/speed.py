@@ -20,9 +20,10 @@ from agent.api import invoke
 from agent.sentences import split
 from agent.state import AgentContext
 from principles_store.conversation import parse_conversation, query_texts
-from principles_store.embedding import EmbeddingMemory, Vectors
+from principles_store.embedding import Vectors
 from principles_store.index import Index, Query, Record, library_records
 from principles_store.library import Library
+from principles_store.shared_embedding import EmbeddingMemory
 from principles_store.store import build_index, open_index
 
 Pair = tuple[str, str]

@@ -13,7 +13,7 @@ import logging
 import os
 import tempfile
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
@@ -34,9 +34,9 @@ DEFAULT_ID = f"{DEFAULT_MODEL}@{WEIGHTS_SHA256[:12]}"
 MIN_AGREEMENT = 0.9999
 """Cosine that the export's vectors must reach with the reference's."""
 MAX_TOKENS = 256
-BATCH_SIZE = 32
-LONGEST_MEMORY = 20_000
-"""Texts whose vectors an `EmbeddingMemory` keeps before it starts over: about 30 MB."""
+BATCH_SIZE = 16
+MOST_PADDING = 1.2
+"""Length of the longest text of a batch over that of the shortest: more would encode padding."""
 _CHECK_SENTENCES = (
     "Call your local emergency number now.",
     "No fever, no weight loss; the rash is not painful and has been there for 3 days.",
@@ -61,7 +61,7 @@ class Embedder(Protocol):
 class OnnxEmbedder:
     """MiniLM exported to ONNX: starts in a tenth of a second instead of six."""
 
-    def __init__(self, model_path: Path, tokenizer_path: Path, *, model_id: str) -> None:
+    def __init__(self, model_path: Path, tokenizer_path: Path, *, model_id: str, threads: int | None = None) -> None:
         import onnxruntime
         from tokenizers import Tokenizer
 
@@ -69,23 +69,39 @@ class OnnxEmbedder:
         options = onnxruntime.SessionOptions()
         # Threads that spin while they wait gain nothing for one caller and take the cores from many.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.intra_op_num_threads = threads or 0  # 0: one per core
         self._session = onnxruntime.InferenceSession(str(model_path), options, providers=["CPUExecutionProvider"])
         self._tokenizer = Tokenizer.from_file(str(tokenizer_path))
         self._tokenizer.enable_truncation(MAX_TOKENS)
-        self._tokenizer.enable_padding()
+        self._tokenizer.no_padding()
 
     def encode(self, texts: Sequence[str]) -> Vectors:
-        order = sorted(range(len(texts)), key=lambda i: len(texts[i]))  # like lengths together: little padding
         vectors = np.empty((len(texts), 384), dtype=np.float32)
-        for start in range(0, len(order), BATCH_SIZE):
-            rows = order[start : start + BATCH_SIZE]
-            encodings = self._tokenizer.encode_batch([texts[i] for i in rows])
-            inputs = {
-                "input_ids": np.array([e.ids for e in encodings], dtype=np.int64),
-                "attention_mask": np.array([e.attention_mask for e in encodings], dtype=np.int64),
-            }
+        tokens = [encoding.ids for encoding in self._tokenizer.encode_batch(list(texts))]
+        for rows in _batches([len(ids) for ids in tokens]):
+            inputs = _padded([tokens[row] for row in rows])
             vectors[rows] = _pooled(self._session.run(None, inputs)[0], inputs["attention_mask"])
         return vectors
+
+
+def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:
+    """Yield the numbers of texts of like lengths: what a batch costs is its longest text times its size."""
+    batch: list[int] = []
+    for number in sorted(range(len(lengths)), key=lengths.__getitem__):
+        if batch and (len(batch) == BATCH_SIZE or lengths[number] > MOST_PADDING * lengths[batch[0]]):
+            yield batch
+            batch = []
+        batch.append(number)
+    if batch:
+        yield batch
+
+
+def _padded(tokens: Sequence[Sequence[int]]) -> dict[str, npt.NDArray[np.int64]]:  # B lists -> (B, T) each
+    ids = np.zeros((len(tokens), max(map(len, tokens))), dtype=np.int64)
+    mask = np.zeros_like(ids)
+    for row, text in enumerate(tokens):
+        ids[row, : len(text)], mask[row, : len(text)] = text, 1
+    return {"input_ids": ids, "attention_mask": mask}
 
 
 def _pooled(token_vectors: Vectors, mask: npt.NDArray[np.int64]) -> Vectors:  # (B, T, D), (B, T) -> (B, D)
@@ -113,35 +129,10 @@ class ReferenceEmbedder:
         )
 
 
-class EmbeddingMemory:
-    """An embedder that encodes each distinct text once; bounded, and safe to share between threads."""
-
-    def __init__(self, embedder: Embedder) -> None:
-        self.id = embedder.id
-        self._embedder = embedder
-        self._known: dict[str, Vectors] = {}
-
-    def encode(self, texts: Sequence[str]) -> Vectors:
-        known = self._known
-        missing = list(dict.fromkeys(text for text in texts if text not in known))
-        if missing:
-            if len(known) + len(missing) > LONGEST_MEMORY:
-                known = {text: known[text] for text in texts if text in known}
-            # A new dict per change: readers in other threads keep a whole one.
-            known = {**known, **dict(zip(missing, self._embedder.encode(missing), strict=True))}
-            self._known = known
-        if not texts:
-            return self._embedder.encode([])
-        return np.stack([known[text] for text in texts])
-
-    def forget(self) -> None:
-        """Drop all vectors, so that a measurement starts from nothing."""
-        self._known = {}
-
-
-def load_embedder(name: str = DEFAULT_MODEL, *, cache_dir: Path | None = None) -> Embedder:
+def load_embedder(name: str = DEFAULT_MODEL, *, cache_dir: Path | None = None, threads: int | None = None) -> Embedder:
     """Return the embedder called `name`: the shipped default, or a sentence-transformers model or folder.
 
+    `threads`: of the default model; None: one per core.
     Raises EmbeddingError where the model can't be loaded, or the default's weights are not the ones trusted.
     """
     if name != DEFAULT_MODEL:
@@ -149,7 +140,7 @@ def load_embedder(name: str = DEFAULT_MODEL, *, cache_dir: Path | None = None) -
     folder = _default_folder()
     try:
         exported = exported_model(cache_dir or default_cache_dir())
-        return OnnxEmbedder(exported, folder / "tokenizer.json", model_id=DEFAULT_ID)
+        return OnnxEmbedder(exported, folder / "tokenizer.json", model_id=DEFAULT_ID, threads=threads)
     except (ImportError, OSError) as error:
         logger.warning("no ONNX export (%s): using sentence-transformers, which starts slowly", error)
         return ReferenceEmbedder(str(folder), model_id=DEFAULT_ID)

@@ -10,6 +10,7 @@ import httpx2
 import pytest
 from langchain_core.messages import HumanMessage
 from langchain_openai import ChatOpenAI
+from openai import DefaultAioHttpClient
 
 from agent.chat import ChatClient
 from agent.events import DraftToken
@@ -17,7 +18,7 @@ from agent.ledger import Ledger, Limits
 from agent.testing import FakeServer
 
 # Trusted certificates are read once, not for every test: 50 ms each.
-_HTTP = {"http_client": httpx2.Client(), "http_async_client": httpx2.AsyncClient()}
+_HTTP = {"http_client": httpx2.Client(), "http_async_client": DefaultAioHttpClient()}
 KEY = "sk-test-0123456789abcdef"
 NO_LIMITS = Limits(max_calls=None, max_tokens=None, max_seconds=None)
 Listener = Callable[[DraftToken], None]

@@ -17,10 +17,11 @@ from filelock import FileLock
 
 from agent.embedded import embedded_engine
 from agent.state import AgentContext
-from principles_store.embedding import Embedder, EmbeddingMemory, Vectors, load_embedder
+from principles_store.embedding import Embedder, Vectors, load_embedder
 from principles_store.index import DEFAULT_K, Index
 from principles_store.library import Library, load_library
 from principles_store.scenario import ScenarioClassifier, load_classifier
+from principles_store.shared_embedding import EmbeddingMemory
 from principles_store.store import open_index
 
 # Under a name of its own: settings refuse CLINALIGN_ names that they don't know, and xdist's workers inherit this one.

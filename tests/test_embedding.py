@@ -14,17 +14,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from toy_index import CountingEmbedder, WordEmbedder
 
-from principles_store import embedding
+from principles_store import embedding, shared_embedding
 from principles_store.embedding import (
     BATCH_SIZE,
     DEFAULT_ID,
-    EmbeddingMemory,
     ReferenceEmbedder,
     default_cache_dir,
     exported_path,
     load_embedder,
 )
 from principles_store.errors import EmbeddingError
+from principles_store.shared_embedding import EmbeddingMemory
 
 TEXTS = [
     "Call your local emergency number now.",
@@ -130,7 +130,7 @@ def test_a_memory_that_forgets_encodes_again() -> None:
 
 
 def test_a_full_memory_starts_over_and_stays_right(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(embedding, "LONGEST_MEMORY", 3)
+    monkeypatch.setattr(shared_embedding, "LONGEST_MEMORY", 3)
     memory = EmbeddingMemory(CountingEmbedder())
     for texts in (["a", "b", "c"], ["c", "d", "a"], ["b", "b"], ["e", "f", "g", "h", "i"], ["a"]):
         np.testing.assert_array_equal(memory.encode(texts), WordEmbedder().encode(texts))
@@ -138,7 +138,7 @@ def test_a_full_memory_starts_over_and_stays_right(monkeypatch: pytest.MonkeyPat
 
 
 def test_threads_may_share_a_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(embedding, "LONGEST_MEMORY", 20)
+    monkeypatch.setattr(shared_embedding, "LONGEST_MEMORY", 20)
     memory = EmbeddingMemory(WordEmbedder())
     together = threading.Barrier(8)
 
@@ -149,3 +149,27 @@ def test_threads_may_share_a_memory(monkeypatch: pytest.MonkeyPatch) -> None:
 
     with ThreadPoolExecutor(8) as pool:
         assert all(pool.map(work, range(8)))
+
+
+def test_what_two_threads_encode_at_once_both_stays_known() -> None:
+    both_at_work, counting = threading.Barrier(2), CountingEmbedder()
+
+    class Meeting(CountingEmbedder):
+        def encode(self, texts):  # type: ignore[no-untyped-def]
+            both_at_work.wait(10)
+            return counting.encode(texts)
+
+    memory = EmbeddingMemory(Meeting())
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(memory.encode, (["a"], ["b"])))
+    memory.encode(["a", "b"])
+    assert sorted(counting.asked) == ["a", "b"]
+
+
+@given(lengths=st.lists(st.integers(2, 256), max_size=80))
+def test_texts_are_encoded_with_texts_of_like_length(lengths: list[int]) -> None:
+    batches = list(embedding._batches(lengths))
+    assert sorted(number for batch in batches for number in batch) == list(range(len(lengths)))
+    for batch in batches:
+        sizes = [lengths[number] for number in batch]
+        assert len(batch) <= BATCH_SIZE and max(sizes) <= embedding.MOST_PADDING * min(sizes)

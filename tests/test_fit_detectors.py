@@ -5,8 +5,8 @@ import json
 import pytest
 
 from agent.detectors import THRESHOLDS
-from principles_store.embedding import EmbeddingMemory
 from principles_store.index import Index
+from principles_store.shared_embedding import EmbeddingMemory
 from training.fit_detectors import (
     MIN_MAPPING_PRECISION,
     MIN_PRECISION,

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from toy_index import WordEmbedder, found, principle, query, toy_index, toy_library
 
 from principles_store.conversation import parse_conversation, query_texts, user_text
-from principles_store.embedding import EmbeddingMemory, Vectors
+from principles_store.embedding import Vectors
 from principles_store.index import (
     CHOICE,
     DIVERSITY,
@@ -30,6 +30,7 @@ from principles_store.index import (
 from principles_store.library import Library
 from principles_store.principle import DIMENSION_OF, Principle
 from principles_store.scenario import FACETS, Scenario, ScenarioClassifier
+from principles_store.shared_embedding import EmbeddingMemory
 
 SURE = {"emergent": 1.0, "conditionally-emergent": 0.0, "non-emergent": 0.0, "professional": 0.0, "layperson": 1.0}
 

@@ -12,10 +12,10 @@ from pydantic import ValidationError
 from toy_index import WordEmbedder, principle, toy_index
 
 from principles_store.conversation import ConversationError, parse_conversation, query_texts
-from principles_store.embedding import EmbeddingMemory
 from principles_store.index import Index, Query
 from principles_store.retriever import PrinciplesRetriever
 from principles_store.scenario import ScenarioClassifier
+from principles_store.shared_embedding import EmbeddingMemory
 
 QUESTION = "My father has crushing chest pain and is sweating, what do I do?"
 

@@ -13,7 +13,6 @@ from toy_index import CountingEmbedder, WordEmbedder
 
 from principles_store import scenario
 from principles_store.conversation import parse_conversation
-from principles_store.embedding import EmbeddingMemory
 from principles_store.errors import ScenarioError
 from principles_store.principle import SCENARIO_VALUES
 from principles_store.scenario import (
@@ -25,6 +24,7 @@ from principles_store.scenario import (
     load_classifier,
     parse_exemplars,
 )
+from principles_store.shared_embedding import EmbeddingMemory
 
 QUESTIONS = [
     "My father has crushing chest pain and is sweating, what do I do?",

@@ -19,8 +19,9 @@ import numpy.typing as npt
 from evals.statistics import accuracy, macro_f1, precision, recall
 from principles_store import kernel_classifier, scenario_features
 from principles_store.conversation import query_texts
-from principles_store.embedding import EmbeddingMemory, load_embedder
+from principles_store.embedding import load_embedder
 from principles_store.scenario import EXEMPLARS, FACETS, ScenarioClassifier, fit_classifier, parse_exemplars
+from principles_store.shared_embedding import EmbeddingMemory
 
 WORDS = (0.3, 0.5, 0.7, 1.0)
 CONTEXTS = (0.5, 0.7, 1.0)
