@@ -90,7 +90,10 @@ _TELLTALE: Sequence[tuple[ModelFault, Set[int], re.Pattern[str]]] = (
 )
 """Providers give the same fault with different statuses; then the words decide."""
 _FAULT_OF_CLASS: Sequence[tuple[ModelFault, Set[str]]] = (
-    ("broken stream", {"ServerDisconnectedError", "ConnectionResetError"}),  # which openai's client calls a ConnectTimeout
+    (
+        "broken stream",
+        {"ServerDisconnectedError", "ConnectionResetError"},
+    ),  # which openai's client calls a ConnectTimeout
     (
         "unreachable",
         {"ConnectError", "ConnectTimeout", "ConnectionRefusedError", "gaierror", "UnsupportedProtocol", "InvalidURL"},

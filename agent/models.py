@@ -127,7 +127,6 @@ def _load_hosted(spec: ModelSpec, timeout_s: float, temperature: float | None, s
         arguments["http_async_client"] = _client_for_many()
     from langchain.chat_models import init_chat_model
 
-
     try:
         model: BaseChatModel = init_chat_model(spec.name, model_provider=spec.provider, **arguments)
     except (ImportError, ValueError, TypeError) as error:
