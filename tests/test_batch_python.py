@@ -27,9 +27,10 @@ from scripted_model import with_model
 from agent.api import invoke
 from agent.batch import revise_all
 from agent.batch.disk import JournalError
+from agent.batch.errors import BatchError
 from agent.config import Settings
 from agent.state import AgentContext
-from agent.testing import FakeServer
+from agent.testing import FakeServer, Fault
 
 
 @pytest.fixture
@@ -102,3 +103,13 @@ def test_a_row_that_was_cut_off_costs_only_its_open_call(context: AgentContext, 
         list(a_run(source, context, server, output))
     assert not model.asked_twice
     assert ids_of(rows_in(output)) == ids_of(asked(6))
+
+
+def test_a_server_that_refuses_every_row_is_an_error_after_the_rows_that_it_refused(
+    context: AgentContext, output: Path
+) -> None:
+    with FakeServer(Model(faults=lambda case, task: Fault.http(401, "wrong key"))) as server:
+        rows = revise_all(asked(60), output=output, context=with_model(context, server), settings=SETTINGS)
+        with pytest.raises(BatchError, match=r"wrong key.*call again to continue"):
+            list(rows)
+    assert 16 <= len(rows_in(output)) < 60

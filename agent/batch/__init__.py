@@ -36,9 +36,11 @@ def revise_all(  # noqa: PLR0913  # each is an option of the command
     "error": {"type", "message"}}. With `output` a row is in that file before it is yielded, and the same call continues what an
     earlier one has begun (its rows are not yielded again). `settings` are those of the environment unless given; `context` is an
     agent of your own in this process, whose settings must say what it is made of. `bounds` are those of this call;
-    where one is reached the iterator ends, and so it does where the model server is gone for all rows.
-    Raises InputError, ConfigError or BatchError for what is not one row's fault.
+    where one is reached the iterator ends.
+    Raises InputError, ConfigError or BatchError for what is not one row's fault: also, after the rows that are done, where the
+    model server is gone for all rows alike.
     """
+    from agent.batch.errors import BatchError
     from agent.batch.run import BatchRun
     from agent.batch.runners import make_runner
     from agent.batch.tally import Bounds as NoBounds
@@ -57,6 +59,8 @@ def revise_all(  # noqa: PLR0913  # each is an option of the command
     )
     for done in run:
         yield json.loads(done.line)
+    if run.is_fruitless:
+        raise BatchError(f"{run.stopped_because}; put that right and call again to continue")
 
 
 __all__ = ["revise_all"]

@@ -72,7 +72,9 @@ def batch(  # noqa: PLR0913, PLR0917  # each is an option of the command
     from agent.batch.summary import exit_code, print_summary, summary_of
     from agent.batch.tally import Bounds
     from agent.config import load_settings
+    from agent.telemetry import configure_telemetry
 
+    configure_telemetry()
     if engine == "embedded" and any(_is_typed(command, name) for name in ("model", "judge")):
         raise ConfigError("--engine embedded uses no model; leave out --model and --judge")
     settings = load_settings(

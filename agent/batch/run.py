@@ -77,6 +77,11 @@ class BatchRun:
         """Tell whether every row asked for is done, be it as an error."""
         return self.tally.left == 0
 
+    @property
+    def is_fruitless(self) -> bool:
+        """Tell whether it was stopped since row after row failed for the server's sake."""
+        return self._fruitless >= max(_LEAST_FAULTS, self.runner.in_flight)
+
     def __iter__(self) -> Iterator[Done]:
         with ExitStack() as open_things:
             found = survey(self.source)
@@ -154,7 +159,7 @@ class BatchRun:
                 self._fruitless += 1
             elif row.fault or not row.error:  # a row that could not be read tells nothing of the server
                 self._fruitless = 0
-            if self._fruitless >= max(_LEAST_FAULTS, self.runner.in_flight):
+            if self.is_fruitless:
                 self.halt(
                     f"{self._fruitless} rows in a row failed for a reason that has nothing to do with them: {row.message}"
                 )

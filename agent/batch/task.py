@@ -132,7 +132,8 @@ def do_task(
             return do_task(Task(row, usable), context, keep_call=keep_call, tell=tell, halted=halted)
         return failed(row.id, type(error).__name__, str(error), fault=fault)
     except Exception as error:  # the outer wall of a row
-        _log.exception("row %r failed in a way that was not foreseen", row.id)
+        _log.error("row %r failed in a way that was not foreseen: %s", row.id, type(error).__name__)
+        _log.debug("how row %r failed", row.id, exc_info=True)  # may quote what a patient wrote
         return failed(row.id, type(error).__name__, str(error) or type(error).__name__)
 
 
