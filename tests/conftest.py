@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+import hypothesis
 import numpy as np
 import pytest
 from filelock import FileLock
@@ -31,6 +32,10 @@ _DEV_DATA = Path(
         os.environ.get("CLINALIGN_DEV_DATA") or str(Path(__file__).resolve().parents[2] / "shared" / "data"),
     )
 )
+
+# A machine that does other work is slow; that is no fault of what is tested.
+hypothesis.settings.register_profile("shared", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("shared")
 for _name in [name for name in os.environ if name.startswith("CLINALIGN_") and name != "CLINALIGN_CACHE"]:
     del os.environ[_name]  # the developer's own settings are not what is tested
 os.environ["HF_HUB_OFFLINE"] = "1"
