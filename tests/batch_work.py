@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -134,15 +133,6 @@ def without_seconds(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: without_seconds(item) for key, item in value.items() if key != "seconds"}
     return [without_seconds(item) for item in value] if isinstance(value, list) else value
-
-
-def wait_until(condition: Callable[[], Any], *, at_most_s: float = 60) -> Any:
-    """Wait for a condition and return what it gives; fail if it does not come."""
-    deadline = time.monotonic() + at_most_s
-    while not (found := condition()):
-        assert time.monotonic() < deadline, f"not so after {at_most_s} s"
-        time.sleep(0.01)
-    return found
 
 
 def children_of(pid: int) -> list[int]:

@@ -17,7 +17,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from batch_work import CALLS, Model, asked, children_of, ids_in, ids_of, input_of, is_alive, rows_in, wait_until
+from batch_work import CALLS, Model, asked, children_of, ids_in, ids_of, input_of, is_alive, rows_in
+from waiting import wait_until
 
 from agent.batch.plan import state_folder
 from agent.testing import FakeServer, Fault

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from batch_work import CALLS, Model, asked, children_of, ids_of, in_flight_at, input_of, is_alive, rows_in, wait_until
+from batch_work import CALLS, Model, asked, children_of, ids_of, in_flight_at, input_of, is_alive, rows_in
+from waiting import wait_until
 
 from agent.batch import revise_all
 from agent.batch.errors import BatchError

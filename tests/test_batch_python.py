@@ -19,10 +19,10 @@ from batch_work import (
     ids_of,
     input_of,
     rows_in,
-    wait_until,
     without_seconds,
 )
 from scripted_model import with_model
+from waiting import wait_until
 
 from agent.api import invoke
 from agent.batch import revise_all

@@ -20,6 +20,7 @@ from typing import Any
 
 import pytest
 from filelock import FileLock
+from waiting import wait_until
 
 from agent.batch.errors import BatchError
 from agent.batch.ray_cluster import connected
@@ -200,13 +201,6 @@ def kill_a_batch(ray: Ray, rows: Path, output: Path, *, after_calls: int) -> Non
     batch.kill()
     batch.wait()
     wait_until(lambda: not _workers())
-
-
-def wait_until(holds: Callable[[], bool], *, seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def test_an_engine_that_cannot_be_opened_ends_the_batch_with_its_reason(ray: Ray) -> None:

@@ -8,8 +8,9 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
-from batch_work import CALLS, SETTINGS, Model, asked, in_flight_at, wait_until
+from batch_work import CALLS, SETTINGS, Model, asked, in_flight_at
 from scripted_model import with_model
+from waiting import wait_until
 
 from agent.batch.calls import KeptCall
 from agent.batch.rows import Row, read_rows

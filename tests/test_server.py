@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 from serving import ANSWER, ASKED, DRAFT, EMERGENCY, HTTP, QUESTION, Served, acting, served
+from waiting import wait_until
 
 DRAFTED = {"clinalign": {"draft": DRAFT}}
 
@@ -136,6 +137,9 @@ def test_metrics_count_requests_answers_calls_and_tokens(context):
             'clinalign_tokens_total{kind="completion"}': 30,
             "clinalign_runs_in_flight": 0,
         }
+        wait_until(
+            lambda: server.metric('clinalign_requests_total{outcome="answered"}')
+        )  # counted when the reply has gone
         assert {line: server.metric(line) for line in expected} == expected
 
 
