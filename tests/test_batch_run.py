@@ -30,6 +30,9 @@ from agent.errors import ConfigError, InputError
 from agent.state import AgentContext
 from agent.testing import FakeServer, Fault
 
+LATE = 2
+"""Calls that each row in flight may still make: one, and on a loaded machine another before the batch hears of the first."""
+
 
 @pytest.fixture
 def output(tmp_path: Path) -> Path:
@@ -40,11 +43,11 @@ def output(tmp_path: Path) -> Path:
 def test_a_run_goes_on_after_any_stop_without_a_call_made_twice(
     context: AgentContext, output: Path, calls: int
 ) -> None:
-    source, model = input_of(output.parent, asked(6)), Model(delay_s=0.1)
+    source, model = input_of(output.parent, asked(6)), Model(delay_s=0.3)
     with FakeServer(model) as server:
         stopped = a_run(source, context, server, output, concurrency=3, bounds=Bounds(max_calls=calls))
         list(stopped)
-        assert calls <= len(model.asked) == stopped.tally.spent.calls <= calls + 3  # one of each row in flight
+        assert calls <= len(model.asked) == stopped.tally.spent.calls <= calls + LATE * 3
         list(a_run(source, context, server, output))
     assert len(model.asked) == 6 * CALLS
     assert not model.asked_twice
@@ -75,7 +78,7 @@ def test_each_bound_stops_with_its_reason_and_the_next_run_completes(
         amount = {"calls": spent.calls, "tokens": spent.input_tokens + spent.output_tokens, "cost": spent.cost}
         if most is not None:
             per_call = amount[reason.rsplit(maxsplit=1)[-1]] / spent.calls
-            assert most <= amount[reason.rsplit(maxsplit=1)[-1]] <= most + 4 * 1.5 * per_call
+            assert most <= amount[reason.rsplit(maxsplit=1)[-1]] <= most + LATE * 4 * 1.5 * per_call
         rest = a_run(source, context, server, output)
         list(rest)
     assert rest.is_complete
@@ -87,7 +90,7 @@ def test_what_can_t_be_used_is_paid_for_and_counts_towards_the_bounds(context: A
     with FakeServer(Model(faults=lambda case, task: "no JSON")) as server:
         run = a_run(asked(40), context, server, output, bounds=Bounds(max_calls=10))
         list(run)
-        assert 10 <= run.tally.spent.calls == len(server.requests) <= 10 + 4
+        assert 10 <= run.tally.spent.calls == len(server.requests) <= 10 + LATE * 4
     assert run.stopped_because == "limit reached: calls"
 
 
