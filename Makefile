@@ -22,7 +22,7 @@ test-slow: $(VENV)/.dev ## those that take long: Ray, kills, packaging, the meas
 test-vllm: $(VENV)/.dev ## the tests on a real vLLM server for CPUs, in an environment of its own (2.5 GB, once)
 	@PYTHON=$(PYTHON) tests/vllm_env.sh
 	@.venv-vllm/bin/python -m pytest --noconftest -o addopts="-q --timeout 300" tests/test_vllm_in_process.py $(ARGS)
-	@$(BIN)/pytest -n 0 -m vllm $(ARGS) tests/test_vllm_server.py tests/test_vllm_prefix.py
+	@$(BIN)/pytest -n 0 -m vllm $(ARGS) tests/test_vllm_server.py tests/test_vllm_prefix.py tests/test_docker_vllm.py
 
 test-inspect: ## the inspect_ai task, in an environment of its own (2.1 GB, once)
 	@PYTHON=$(PYTHON) tests/inspect_env.sh
@@ -61,6 +61,10 @@ bench: $(VENV)/.run ## what the agent costs: alone, over a model's calls, behind
 	@$(BIN)/clinalign eval batch memory --rows 500 --rows 5000 $(DRAFTS)
 	@$(BIN)/clinalign eval batch kill --rows 250 $(DRAFTS)
 	@$(BIN)/clinalign eval grading
+	@$(BIN)/clinalign eval chat-load
+
+screenshots: $(VENV)/.dev ## the pictures of the chat in docs/images, by Debian's chromium
+	@$(BIN)/python tests/screenshots.py
 
 clean: ## remove what was built here; the user's index and cache stay
 	@rm -rf $(VENV) .venv-vllm .venv-inspect build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
@@ -85,4 +89,4 @@ $(VENV)/.dev: $(VENV)/.run
 	@$(PIP) -e '.[app,serve,batch,ray,dev]'
 	@touch $@
 
-.PHONY: help run test test-slow test-vllm test-inspect check fix fit app serve bench clean
+.PHONY: help run test test-slow test-vllm test-inspect check fix fit app serve bench screenshots clean

@@ -1,190 +1,302 @@
-"""The chat in the browser: a view over `agent.stream()`, with no logic of its own. `python app.py --host 127.0.0.1 --port 7860`.
+"""The chat in the browser: a view over `agent/review/` and the principles, with no logic of its own. `python app.py --help`.
 
-What is typed lives in the page's session only: nothing is stored or logged.
+A run goes on by itself once it has begun; the page only follows it, so that it can be closed, reloaded and opened again.
 """
 
 from __future__ import annotations
 
-import argparse
+import asyncio
+import contextlib
 import json
-import logging
 import os
-import sys
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from functools import partial
-from html import escape
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Annotated, Any
+
+import typer
 
 os.environ |= {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_OFFLINE": "1"}  # read while gradio is imported
 import gradio as gr
+from fastapi import FastAPI
+from threadpoolctl import threadpool_limits
 
-from agent.api import default_context, stream
-from agent.errors import ClinAlignError
-from agent.events import Stage, StageEvent
-from agent.report_html import STYLE, report_html
-from agent.state import DISCLAIMER, EMERGENCY_NOTICE, AgentContext, AgentOutput
+from agent.cli import run_command
+from agent.cli_options import Judge, Library, Model, Redact, Temperature, Trace
+from agent.config import load_settings
+from agent.context import load_context
+from agent.page.assets import SCRIPT, STYLE_ELEMENT
+from agent.page.door import PageDoor, check_open
+from agent.page.library import FILTERS, library_html, search
+from agent.page.owners import owner_of
+from agent.page.report import report_html
+from agent.page.server import run_page
+from agent.page.users import read_users
+from agent.page.view import WELCOME, Live, at_work, refusal, settled, standing
+from agent.review.conversations import Conversations
+from agent.review.database import default_file
+from agent.review.desk import Desk, cores
+from agent.review.run import Run
+from agent.serving.cli import listen, url
+from agent.state import DISCLAIMER, AgentContext
 from agent.telemetry import configure_telemetry
-from principles_store.conversation import Message
+from principles_store.errors import ClinAlignError
 
-BUG = "something failed inside ClinAlign, which is a bug. The terminal it runs in shows where; try again, or rephrase"
-WELCOME = "<p>Ask a question, or choose an example. Paste an answer as the draft to have that one checked.</p>"
-RUNS_AT_ONCE = 2
-"""A run keeps a core busy; more at once would slow each other down."""
-MAX_WAITING = 16
-_CHEST_PRESSURE = json.loads((Path(__file__).parent / "examples" / "chest_pressure.json").read_text(encoding="utf-8"))
-EXAMPLES: dict[str, tuple[str, str]] = {
-    "Chest pressure, and a draft that plays it down": (_CHEST_PRESSURE["question"], _CHEST_PRESSURE["draft"]),
-    "A short question with a good draft": (
-        "What's a normal resting heart rate for a healthy adult?",
-        "For most healthy adults, 60 to 100 beats per minute is normal. Very fit people can be lower, around 40 to 60.",
-    ),
-    "A question without a draft": ("Is it safe to take ibuprofen with my blood pressure tablets (lisinopril)?", ""),
-}
-STAGES: dict[Stage, Callable[[Mapping[str, Any]], str]] = {
-    "classify": lambda added: "Situation: {urgency}, {expertise}, {task_type}".format(**added["scenario"]),
-    "write_draft": lambda added: f"Draft of {len(added['draft'].split())} words",
-    "retrieve": lambda added: f"Principles found: {len(added['principles'])}",
-    "write_rubric": lambda added: f"Criteria to judge by: {len(added['rubric'])}",
-    "critique": lambda added: "Draft judged",
-    "revise": lambda added: "Edits considered",
-    "check": lambda added: "Checked for lost facts and for length",
-    "accept": lambda added: "Draft and revision judged blind",
-    "finish": lambda added: f"Done in {added['usage']['seconds']:.1f} s",
-}
-"""What the chat says once a step is done."""
-HEAD = """<meta http-equiv="Content-Security-Policy" content="img-src 'self' data: blob:; connect-src 'self'">"""
-"""A picture in an answer can't call anywhere."""
-CSS = f"""{STYLE}
-.notice {{ border-left: 4px solid #d33; padding: .2em .8em; font-weight: 600 }}
-.column .block .html-container {{ padding: 0 }}
-"""
+EXAMPLES = json.loads((Path(__file__).parent / "examples" / "chat.json").read_text(encoding="utf-8"))
+FOLLOWERS_AT_ONCE = 1000
+"""Events under way in Gradio. They only follow runs, which the desk bounds."""
+THEME = gr.themes.Default(
+    primary_hue="blue", font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]
+).set(  # Gradio's own have less contrast than 4.5 to 1
+    button_primary_background_fill="*primary_600",
+    button_primary_background_fill_hover="*primary_700",
+    color_accent="*primary_600",
+    body_text_color_subdued="*neutral_600",
+    input_placeholder_color="*neutral_500",
+)
+IN_ADDRESS = "() => new URLSearchParams(location.search).get('c') || ''"
+"""The open conversation stands in the page's address, so that a reload comes back to it; nobody else can open it by that."""
+TO_ADDRESS = "(id) => history.replaceState(null, '', id ? '?c=' + encodeURIComponent(id) : location.pathname)"
+CONFIRMED = "(id) => id && confirm('Delete this conversation, with its answers and comments?') ? id : null"
+QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 
 
-@dataclass(frozen=True)
-class Session:
-    """The turns of one page."""
+class ChatTab:
+    """What the chat does when something is clicked."""
 
-    shown: tuple[Mapping[str, Any], ...] = ()
-    conversation: tuple[Message, ...] = ()
-    """What the agent takes into account: questions and final answers."""
+    def __init__(self, desk: Desk, context: AgentContext) -> None:
+        self._desk = desk
+        self._library = context.index.library
+
+    async def open(self, id: str | None, request: gr.Request) -> AsyncIterator[Any]:
+        """Show a conversation, and follow it where it is being answered: after a reload, a restart, or a choice."""
+        owner = _owner(request)
+        turns = self._desk.turns(owner, id or "")
+        run = await asyncio.to_thread(self._desk.current, owner, id) if id and turns else None
+        yield standing(id if id and turns else "", turns, self._library)
+        if id and run:
+            async for view in self._follow(owner, id, run):
+                yield view
+
+    async def ask(self, question: str, draft: str, id: str, request: gr.Request) -> AsyncIterator[Any]:
+        """Have a question answered; the last value is the turn's id once it is taken, and the fields are free again."""
+        try:
+            owner = _owner(request)
+            id = id or self._desk.begin(owner)
+            run = await asyncio.to_thread(self._desk.ask, owner, id, question, draft if draft.strip() else None)
+        except ClinAlignError as error:
+            yield *_unchanged_but(refusal(error)), gr.skip()
+            return
+        async for view in self._follow(owner, id, run):
+            yield *view, run.progress.turn["id"]
+
+    async def decide(self, id: str, request: gr.Request, event: gr.EventData) -> AsyncIterator[Any]:
+        """Put the answer together without the edits that were rejected."""
+        try:
+            owner = _owner(request)
+            said = zip(event.edits, event.comments, strict=True)
+            decisions = [{"edit": edit, "decision": event.decision, "comment": comment} for edit, comment in said]
+            run = await asyncio.to_thread(self._desk.decide, owner, id, decisions, by=request.username)
+        except ClinAlignError as error:
+            yield _unchanged_but(refusal(error))
+            return
+        async for view in self._follow(owner, id, run):
+            yield view
+
+    def settle(self, id: str | None, request: gr.Request) -> list[Any]:
+        """Fill the menus, and the fields with a question that has no answer."""
+        owner = _owner(request)
+        view = settled(self._desk.turns(owner, id or ""), self._desk.cards(owner))
+        known = id if any(id == card for _, card in view.earlier) else None
+        return [
+            gr.skip() if view.question is None else view.question,
+            gr.skip() if view.draft is None else view.draft,
+            gr.update(choices=view.earlier, value=known),
+            gr.update(
+                choices=view.turns, value=len(view.turns) - 1 if view.turns else None, visible=len(view.turns) > 1
+            ),
+        ]
+
+    def stop(self, id: str, request: gr.Request) -> None:
+        """End the run under way; who follows it sees that."""
+        self._desk.stop(_owner(request), id)
+
+    def delete(self, id: str | None, request: gr.Request) -> Any:
+        """Forget the conversation that is open; None where the person thought better of it."""
+        if not id:
+            return [gr.skip()] * len(Live._fields)
+        self._desk.delete(_owner(request), id)
+        return standing("", [], self._library)
+
+    def show_changes(self, number: int, id: str, request: gr.Request) -> str:
+        """Show what changed in an earlier answer; only the last one's edits are still open."""
+        turns = self._desk.turns(_owner(request), id)
+        return report_html(turns[number], self._library, is_open=number == len(turns) - 1) if turns else WELCOME
+
+    async def _follow(self, owner: str, id: str, run: Run) -> AsyncIterator[Live]:
+        before = [turn for turn in self._desk.turns(owner, id) if turn["id"] != run.progress.turn["id"]]
+        async for progress in run.follow():
+            yield at_work(id, before, progress, self._library)
+        yield standing(id, self._desk.turns(owner, id), self._library)
 
 
-class View(NamedTuple):
-    """The session and what the page shows, in the order of the components; a field that is `KEEP` stays as it is."""
-
-    session: Session
-    chat: list[Any]
-    notice: str = ""
-    changes: str = WELCOME
-    question: Any = ""
-    draft: Any = ""
+def _owner(request: gr.Request) -> str:
+    return owner_of(request.cookies, request.username)
 
 
-KEEP = gr.skip()
+def _unchanged_but(notice: str) -> list[Any]:
+    return [notice if name == "notice" else gr.skip() for name in Live._fields]
 
 
-def respond(context: AgentContext, question: str, draft: str, session: Session) -> Iterator[View]:
-    """Yield the view after every step of a turn; a turn that fails leaves the chat as before and fills the fields again."""
-    asked: Message = {"role": "user", "content": question}
-    shown, steps, notice = [*session.shown, bubble(asked)], list[str](), ""
-    yield View(session, [*shown, progress(steps)], changes="")
-    try:
-        for event in stream([*session.conversation, asked], draft=draft if draft.strip() else None, context=context):
-            if not isinstance(event, StageEvent):
-                continue
-            steps.append(STAGES[event.stage](event.data))
-            if event.stage == "classify" and event.data["scenario"]["urgency"] == "emergent":
-                notice = alert(EMERGENCY_NOTICE)
-            if event.stage != "finish":
-                yield View(session, [*shown, progress(steps)], notice, "", KEEP, KEEP)
-                continue
-            answer: Message = {"role": "assistant", "content": event.data["answer"]}
-            shown += [progress(steps, done=True), bubble(answer)]
-            session = Session(tuple(shown), (*session.conversation, asked, answer))
-            yield View(session, shown, notice, report_html(cast(AgentOutput, event.data)), KEEP, KEEP)
-    except ClinAlignError as error:
-        yield View(session, [*session.shown], notice + alert(f"No answer: {error}."), "", question, draft)
-    except Exception:  # the outer wall of a turn: the page must live on
-        logging.getLogger(__name__).exception("a turn failed")
-        yield View(session, [*session.shown], notice + alert(f"No answer: {BUG}."), "", question, draft)
-
-
-def bubble(message: Message) -> dict[str, Any]:
-    """Return a turn for the chat, where Markdown is rendered and a tag is shown as it was typed."""
-    return {"role": message["role"], "content": message["content"].replace("<", "&lt;")}
-
-
-def progress(steps: list[str], *, done: bool = False) -> dict[str, Any]:
-    metadata = {"title": "Steps", "status": "done"} if done else {"title": "Working", "status": "pending"}
-    return {"role": "assistant", "content": "\n\n".join(steps), "metadata": metadata}
-
-
-def alert(text: str) -> str:
-    return f"<p class='notice' role='alert'>{escape(text)}</p>"
-
-
-def build_app(context: AgentContext) -> gr.Blocks:
-    """Return the page, its queue bounded."""
+def build_page(desk: Desk, context: AgentContext) -> gr.Blocks:
+    """Return the page with its two tabs, its queue bounded."""
     page = gr.Blocks(title="ClinAlign", analytics_enabled=False)
     with page:
         gr.Markdown(f"# ClinAlign\nAnswers checked against clinical principles, every change explained. {DISCLAIMER}")
-        session = gr.State(Session())
-        with gr.Row():
-            with gr.Column(min_width=320):
-                cards: Any = [{"text": text, "display_text": name} for name, (text, _) in EXAMPLES.items()]
-                chat = gr.Chatbot(label="Chat", height=460, buttons=["copy"], latex_delimiters=[], examples=cards)
-                notice = gr.HTML()
-                question = gr.Textbox(label="Question", max_lines=10, autofocus=True)
-                draft = gr.Textbox(label="Draft to check (optional)", lines=2, max_lines=10)
-                with gr.Row():
-                    ask = gr.Button("Ask", variant="primary")
-                    new = gr.Button("New conversation")
-            with gr.Column(min_width=320):
-                gr.Markdown("## What changed")
-                changes = gr.HTML(WELCOME)
-        view = [session, chat, notice, changes, question, draft]
-        private: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
-        answer = partial(respond, context)
-        gr.on([ask.click, question.submit], answer, [question, draft, session], view, trigger_mode="once", **private)
-        chosen = chat.example_select(example, None, [question, draft], **private)
-        chosen.then(answer, [question, draft, session], view, **private)
-        gr.on([new.click, chat.clear], lambda: View(Session(), []), None, view, **private)
-    page.queue(max_size=MAX_WAITING, default_concurrency_limit=RUNS_AT_ONCE, api_open=False)
+        with gr.Tab("Chat"):
+            lay_out_chat(page, ChatTab(desk, context))
+        with gr.Tab("Principles"):
+            lay_out_library(context)
+    page.queue(max_size=FOLLOWERS_AT_ONCE, default_concurrency_limit=FOLLOWERS_AT_ONCE, api_open=False)
     return page
 
 
-def example(chosen: gr.SelectData) -> tuple[str, str]:
-    """Return question and draft of the example that was clicked."""
-    return list(EXAMPLES.values())[int(chosen.index)]
+def lay_out_chat(page: gr.Blocks, tab: ChatTab) -> None:
+    """Ask and follow on the left, what changed on the right."""
+    ours: dict[str, Any] = {"apply_default_css": False}
+    with gr.Row():
+        with gr.Column(min_width=320):
+            notice = gr.HTML(elem_classes="notice-place", **ours)
+            log: dict[str, Any] = {"elem_classes": "chat-log", "show_label": False, "autoscroll": False}
+            chat = gr.Chatbot(label="Chat", buttons=["copy"], latex_delimiters=[], **log)
+            status = gr.HTML(**ours)
+            question = gr.Textbox(label="Question", max_lines=10)
+            draft = gr.Textbox(label="Draft to check (optional)", lines=2, max_lines=10)
+            with gr.Row():
+                ask = gr.Button("Ask", variant="primary", min_width=100)
+                stop = gr.Button("Stop", min_width=100)
+                new = gr.Button("New conversation", scale=2, min_width=180)
+            with gr.Row():
+                examples = [gr.Button(example["title"], size="md", min_width=200) for example in EXAMPLES]
+            with gr.Row():
+                earlier = gr.Dropdown([], label="Earlier conversations", interactive=True, scale=3)
+                delete = gr.Button("Delete this conversation", size="sm", min_width=200)
+        with gr.Column(min_width=320, elem_classes="changes-pane"):
+            gr.Markdown("## What changed")
+            shown = gr.Dropdown([], label="In the answer to", interactive=True, visible=False)
+            changes = gr.HTML(WELCOME, js_on_load=SCRIPT, **ours)
+    conversation, taken = (gr.Textbox(label=name, visible="hidden") for name in ("Conversation", "Turn"))
+    live, fields = [conversation, chat, notice, status, changes], [question, draft]
+    asking = {"fn": tab.ask, "inputs": [*fields, conversation], "outputs": [*live, taken]}
+    settling = {"fn": tab.settle, "inputs": conversation, "outputs": [*fields, earlier, shown], **QUIET}
+
+    opened = page.load(tab.open, conversation, live, js=IN_ADDRESS, **QUIET)
+    page.load(**settling, js=IN_ADDRESS)
+    asked = [gr.on([ask.click, question.submit], **asking, trigger_mode="once", **QUIET)]
+    for button, example in zip(examples, EXAMPLES, strict=True):
+        filled = button.click(lambda texts=(example["question"], example["draft"]): texts, None, fields, **QUIET)
+        asked.append(filled.then(**asking, **QUIET))
+    taken.change(None, None, fields, js="() => ['', '']")
+    decided = changes.submit(tab.decide, conversation, live, trigger_mode="multiple", **QUIET)
+    following = [opened, *asked, decided]
+    reopened = earlier.input(tab.open, earlier, live, cancels=following, **QUIET)
+    stop.click(tab.stop, conversation, None, **QUIET)
+    begun = new.click(tab.open, gr.State(""), live, cancels=[*following, reopened], **QUIET)
+    deleted = delete.click(tab.delete, conversation, live, js=CONFIRMED, cancels=[*following, reopened], **QUIET)
+    for event in (*asked, decided, reopened, begun, deleted):
+        event.then(**settling)
+    shown.input(tab.show_changes, [shown, conversation], changes, **QUIET)
+    conversation.change(None, conversation, None, js=TO_ADDRESS)
 
 
-def main() -> None:
-    """Serve the page until interrupted."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine only)")
-    parser.add_argument("--port", type=int, default=7860)
-    options = parser.parse_args()
-    try:
-        configure_telemetry()
-        page = build_app(default_context())
-    except ClinAlignError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
-    page.launch(
-        server_name=options.host,
-        server_port=options.port,
-        theme=gr.themes.Default(primary_hue="blue", font=["system-ui", "sans-serif"]),
-        css=CSS,
-        head=HEAD,
+def lay_out_library(context: AgentContext) -> None:
+    """Browse, filter and search the principles."""
+    library = context.index.library
+
+    def find(words: str, *chosen: str) -> str:
+        filters = dict(zip(menus, chosen, strict=True))
+        return library_html(search(library, context.index, context.embedder, words=words, **filters), len(library))
+
+    with gr.Row():
+        words = gr.Textbox(label="Search", placeholder="chest pain, dose, follow-up …", scale=2)
+        menus = {
+            name: gr.Dropdown([("any", ""), *choices], value="", label=label, interactive=True, min_width=150)
+            for name, (label, choices) in FILTERS.items()
+        }
+    cards = gr.HTML(library_html(list(library), len(library)), apply_default_css=False)
+    fields: list[Any] = [words, *menus.values()]
+    gr.on([field.change for field in fields], find, fields, cards, trigger_mode="always_last", **QUIET)
+
+
+def build_site(
+    page: gr.Blocks, desk: Desk, *, users: Callable[[str, str], bool] | None, root_path: str | None
+) -> FastAPI:
+    """Return the page as an ASGI app; what stands before it is `agent/page/door.py`."""
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        # Runs are parallel already; with threads of its own, BLAS takes many times as long where several of them call it.
+        with threadpool_limits(1, user_api="blas"):
+            yield
+            await asyncio.to_thread(desk.close)
+
+    site: FastAPI = gr.mount_gradio_app(
+        FastAPI(docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan),
+        page,
+        path="/",
+        auth=users,
+        auth_message=f"ClinAlign. {DISCLAIMER}",
+        root_path=root_path,
         footer_links=[],
         run_history=False,
         enable_monitoring=False,
-        share=False,
         ssr_mode=False,
+        max_file_size=0,
+        show_error=False,
+        theme=THEME,
+        head=STYLE_ELEMENT,
     )
+    return site
+
+
+def main(  # noqa: PLR0913, PLR0917  # each is an option of the command
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port; 0: any free one.", min=0, max=65535)] = 7860,
+    model: Model = None,
+    judge: Judge = None,
+    temperature: Temperature = None,
+    library: Library = None,
+    redact: Redact = None,
+    trace: Trace = None,
+    auth: Annotated[Path | None, typer.Option(help="File of who may log in: name:password lines.")] = None,
+    no_auth: Annotated[bool, typer.Option("--no-auth", help="Listen beyond this machine without a login.")] = False,
+    history: Annotated[Path | None, typer.Option(help="SQLite file of the conversations.")] = None,
+    no_history: Annotated[bool, typer.Option("--no-history", help="Keep conversations in memory only.")] = False,
+    keep_days: Annotated[float, typer.Option(help="After which a conversation is deleted.", min=0)] = 30,
+    max_running: Annotated[int, typer.Option(help="Answers worked on at once.", min=1)] = 32,
+    max_waiting: Annotated[int, typer.Option(help="Questions that may wait beyond these.", min=0)] = 128,
+    max_body_kb: Annotated[int, typer.Option(help="Size of a request.", min=1)] = 2048,
+    root_path: Annotated[str | None, typer.Option(help="Path at which a proxy offers the page.")] = None,
+) -> None:
+    """Serve the chat until interrupted."""
+    hosts = check_open(host, has_users=auth is not None, no_auth=no_auth)
+    users = read_users(auth) if auth else None
+    given: dict[str, Any] = {"model": model, "judge": judge, "temperature": temperature, "library": library}
+    settings = load_settings(**given, redact=redact, trace=trace)
+    listener = listen(host, port)  # before all that takes long: a taken port is told at once
+    configure_telemetry()
+    context = replace(load_context(settings), tells_criteria=True)
+    conversations = Conversations(None if no_history else history or default_file())
+    conversations.purge(days=keep_days)
+    # A model is waited for; the embedded engine computes, and more steps at once than cores would slow each other down.
+    steps_at_once = max_running if settings.model else cores()
+    desk = Desk(context, conversations, max_running=max_running, max_waiting=max_waiting, steps_at_once=steps_at_once)
+    site = build_site(build_page(desk, context), desk, users=users, root_path=root_path)
+    facts = {"status": "ok", "engine": context.engine.name, "library_hash": context.index.library.content_hash}
+    door = PageDoor(site, health=lambda: facts, hosts=hosts, max_body_bytes=max_body_kb * 1024)
+    typer.echo(f"the chat is at {url(listener)}, answered by {context.engine.name}; Ctrl+C stops it", err=True)
+    run_page(door, listener)
 
 
 if __name__ == "__main__":
-    main()
+    run_command(lambda: typer.run(main))

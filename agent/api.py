@@ -68,8 +68,9 @@ def stream(
 def _events(question: Any, draft: str | None, context: AgentContext, config: RunnableConfig | None) -> Iterator[Event]:
     merged: dict[str, Any] = {"warnings": [], "calls": []}
     given = _input(question, draft)
-    # For pieces that come in the middle of a step LangGraph runs every step in another thread; only a draft has such pieces.
-    modes: list[StreamMode] = ["updates"] if given.get("draft") is not None else ["updates", "custom"]
+    # For pieces that come in the middle of a step LangGraph runs every step in another thread; only two steps have such pieces.
+    has_pieces = given.get("draft") is None or context.tells_criteria
+    modes: list[StreamMode] = ["updates", "custom"] if has_pieces else ["updates"]
     run = _compiled().stream(given, _config(context, config), context=context, stream_mode=modes)
     for item in run:
         mode, data = cast(tuple[str, Any], item)
@@ -133,8 +134,11 @@ def default_context() -> AgentContext:
 
 @lru_cache(maxsize=1)
 def _compiled() -> AgentGraph:
-    """Return the graph without a context or memory of its own; compiling takes longer than running it."""
-    return compile_graph()
+    """Return the graph without a context or memory of its own; compiling takes longer than running it.
+
+    Also as a step of another graph it keeps nothing: that graph's checkpoints are not for it.
+    """
+    return compile_graph(checkpointer=False)
 
 
 def _input(question: Any, draft: str | None) -> AgentInput:

@@ -28,6 +28,11 @@ class KeptReply:
 class CallMemory(Protocol):
     """The replies of one run."""
 
+    @property
+    def begins_anew(self) -> bool:
+        """Whether a run whose model fails is begun anew with these replies; else it ends with the best version so far."""
+        ...
+
     def recall(self, request: str) -> KeptReply | None:
         """Return what an earlier attempt at this run got for a request; raise CancelledError if no further call may begin."""
         ...

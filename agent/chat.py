@@ -76,6 +76,7 @@ class ChatClient(ChatSettings):
         ledger: Ledger,
         schema: Mapping[str, Any] | None = None,
         check: Callable[[Json], None] | None = None,
+        on_token: Callable[[DraftToken], None] | None = None,
     ) -> Json:
         """Return the model's reply as JSON of a given type; one that does not fit is sent back once, with the error.
 
@@ -88,6 +89,7 @@ class ChatClient(ChatSettings):
             ledger=ledger,
             schema=schema_of(model_type) if schema is None else schema,
             schema_name=model_type.__name__,
+            on_token=on_token,
         )
         text = ask(messages, step=step)
         try:
@@ -95,6 +97,8 @@ class ChatClient(ChatSettings):
         except ValueError as error:
             fault = complaint(error)
         _log.info("%s: the reply to %s is not the JSON that was asked for: %s", self.name, step, fault)
+        if on_token:
+            on_token(DraftToken("", restart=True))
         repair = f"Your reply can't be used: {fault}\nReply with the corrected JSON object and nothing else."
         text = ask([*messages, AIMessage(text), HumanMessage(repair)], step=f"{step} (repair)")
         try:

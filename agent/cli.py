@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
+from collections.abc import Callable
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Annotated, Any
@@ -129,13 +130,18 @@ def print_json(data: Any) -> None:
 
 def main() -> None:
     """Run the command line; the console script."""
+    for entry in entry_points(group="clinalign.commands"):
+        app.add_typer(entry.load(), name=entry.name)
+    run_command(app)
+
+
+def run_command(command: Callable[[], Any]) -> None:
+    """Run a command; an error meant for the user is one line and exit code 2."""
     logging.basicConfig(level=logging.WARNING, format="clinalign: %(message)s", stream=sys.stderr)
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(encoding="utf-8", errors="replace")  # type: ignore[union-attr]
-    for entry in entry_points(group="clinalign.commands"):
-        app.add_typer(entry.load(), name=entry.name)
     try:
-        app()
+        command()
     except ClinAlignError as error:
         typer.echo(f"clinalign: {error}", err=True)
         raise SystemExit(2) from error

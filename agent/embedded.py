@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from agent.embedded_judge import EmbeddedJudge
 from agent.embedded_reviser import EmbeddedReviser
-from agent.engine import Case, Engine, WrittenRubric
+from agent.engine import Case, Engine, OnSeen, WrittenRubric
 from agent.events import DraftToken
 from agent.ledger import Ledger
 from agent.retrieval import retrieve_principles
@@ -56,7 +56,7 @@ class PrincipleComposer:
 class LibraryRubric:
     """The criteria of the retrieved principles, as the library states them."""
 
-    def write(self, case: Case, draft: str, *, ledger: Ledger) -> WrittenRubric:
+    def write(self, case: Case, draft: str, *, ledger: Ledger, on_seen: OnSeen | None = None) -> WrittenRubric:
         return WrittenRubric(
             tuple(
                 Criterion(criterion.text, criterion.points, found.principle.id)

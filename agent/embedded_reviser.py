@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from agent.detectors import AnswerView
-from agent.edit import Edit, EditOp, Revision
+from agent.edit import Edit, EditOp, Patch, Revision, patch_between
 from agent.embedded_judge import EmbeddedJudge
 from agent.engine import Case
 from agent.guard import facts
@@ -48,14 +48,21 @@ NOT_ENGLISH = "the draft isn't in English: the embedded engine adds nothing to i
 
 @dataclass(frozen=True)
 class _Working:
-    """The text as it stands, with the edits and added passages so far."""
+    """The text as it stands, with the edits, where they took effect, and added passages so far."""
 
     text: str
     edits: tuple[Edit, ...] = ()
     added: tuple[tuple[Place, str], ...] = ()
+    patches: tuple[Patch, ...] = ()
 
     def with_edit(self, text: str, edit: Edit, added: tuple[Place, str] | None = None) -> _Working:
-        return _Working(text, (*self.edits, edit), (*self.added, added) if added else self.added)
+        patch = patch_between(self.text, text, len(self.edits))
+        return _Working(
+            text,
+            (*self.edits, edit),
+            (*self.added, added) if added else self.added,
+            (*self.patches, patch) if patch else self.patches,
+        )
 
 
 class EmbeddedReviser:
@@ -88,7 +95,7 @@ class EmbeddedReviser:
                 if is_satisfied(rubric[number], fresh[number]) and not _loses(rubric, current, fresh):
                     working, current = proposal, fresh
                     break
-        return Revision(working.text, working.edits, () if english else (NOT_ENGLISH,))
+        return Revision(working.text, working.edits, () if english else (NOT_ENGLISH,), working.patches)
 
     def _order(self, rubric: Sequence[Criterion], verdicts: Sequence[Verdict]) -> list[int]:
         """Return the positions of the failing criteria: corrections before additions, each in order of precedence.

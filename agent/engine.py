@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from agent.edit import Revision
-from agent.events import DraftToken
+from agent.events import CriteriaVoid, CriterionSeen, DraftToken
 from agent.judge import Judge
 from agent.ledger import Ledger
 from agent.request import AskedForm
@@ -19,6 +19,9 @@ from agent.rubric import Criterion, Rubric, Verdict
 from principles_store.conversation import Conversation
 from principles_store.index import Retrieved
 from principles_store.scenario import Scenario
+
+OnSeen = Callable[[CriterionSeen | CriteriaVoid], None]
+"""Told of the criteria while they are written, before they are checked."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,7 @@ class WrittenRubric:
 class RubricWriter(Protocol):
     """Turns the retrieved principles into the criteria for this conversation."""
 
-    def write(self, case: Case, draft: str, *, ledger: Ledger) -> WrittenRubric:
+    def write(self, case: Case, draft: str, *, ledger: Ledger, on_seen: OnSeen | None = None) -> WrittenRubric:
         """Return the rubric; empty if no principle applies."""
         ...
 

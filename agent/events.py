@@ -41,6 +41,18 @@ class PrincipleFound:
 
 
 @dataclass(frozen=True)
+class CriterionSeen:
+    """One criterion as the model writes it, before its step is finished: criterion, points, verdict; not checked yet."""
+
+    criterion: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class CriteriaVoid:
+    """The criteria seen so far are void: the model begins its reply anew."""
+
+
+@dataclass(frozen=True)
 class VerdictGiven:
     """One verdict, as in `critiques` of the answer."""
 
@@ -69,4 +81,14 @@ class UsageSpent:
     usage: Mapping[str, Any]
 
 
-Event = StageEvent | DraftToken | PrincipleFound | VerdictGiven | EditProposed | AnswerToken | UsageSpent
+Event = (
+    StageEvent
+    | DraftToken
+    | PrincipleFound
+    | CriterionSeen
+    | CriteriaVoid
+    | VerdictGiven
+    | EditProposed
+    | AnswerToken
+    | UsageSpent
+)

@@ -14,7 +14,7 @@ from langchain_core.messages import convert_to_messages
 
 from agent.chat import ChatClient
 from agent.context_window import ContextWindow, estimate_tokens, fit
-from agent.edit import Edit, Revision
+from agent.edit import Edit, Revision, patched
 from agent.engine import Case, Engine
 from agent.events import DraftToken
 from agent.ledger import Ledger, Limits
@@ -23,7 +23,7 @@ from agent.llm_prompts import revise_prompt
 from agent.llm_schemas import Edits, ProposedEdit, edits_schema
 from agent.rubric import OWN_KNOWLEDGE, Criterion, Verdict, is_satisfied
 from agent.seeds import NoSeeds, Seeds
-from agent.segments import SegmentEdit, apply_edits, before, check_edits, segments
+from agent.segments import SegmentEdit, apply_edits, before, check_edits, edit_patches, segments
 from agent.sentences import count_words
 from principles_store.conversation import Conversation
 
@@ -74,7 +74,8 @@ class ModelReviser:
         kept, dropped = _within_budget(draft, reply.edits, rubric, max_words)
         edits = tuple(_edit(edit, draft, rubric) for edit in kept)
         notes = (f"{dropped} edits were left out: the text would have been too long",) if dropped else ()
-        return Revision(apply_edits(draft, [_segment_edit(edit) for edit in kept]), edits, notes)
+        patches = edit_patches(draft, [_segment_edit(edit) for edit in kept])
+        return Revision(patched(draft, patches), edits, notes, patches)
 
 
 @dataclass(frozen=True)

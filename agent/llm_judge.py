@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from agent.chat import ChatClient
-from agent.engine import Case, WrittenRubric
+from agent.criteria_seen import CriteriaReader
+from agent.engine import Case, OnSeen, WrittenRubric
 from agent.errors import ModelError
 from agent.ledger import Ledger, Limits
 from agent.llm_prompts import critique_prompt, judge_prompt
@@ -38,7 +39,7 @@ class ModelCritic:
     limits: Limits
     seeds: Seeds = field(default_factory=NoSeeds)
 
-    def write(self, case: Case, draft: str, *, ledger: Ledger) -> WrittenRubric:
+    def write(self, case: Case, draft: str, *, ledger: Ledger, on_seen: OnSeen | None = None) -> WrittenRubric:
         near = [seed for seed in self.seeds.similar(case.conversation) if seed.similarity >= MIN_SIMILARITY]
         seeds = near[:MAX_SEEDS]
         asked = critique_prompt(
@@ -50,7 +51,12 @@ class ModelCritic:
         )
         schema = critique_schema(len(case.principles), len(seeds), len(segments(draft)))
         reply = asked.of(
-            self.client, Critique, schema=schema, check=lambda reply: _check_critique(reply, case, seeds), ledger=ledger
+            self.client,
+            Critique,
+            schema=schema,
+            check=lambda reply: _check_critique(reply, case, seeds),
+            ledger=ledger,
+            on_token=CriteriaReader(on_seen) if on_seen else None,
         )
         criteria = tuple(
             Criterion(item.criterion, item.points, _source(item, case.principles, seeds)) for item in reply.criteria

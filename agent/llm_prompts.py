@@ -15,6 +15,7 @@ from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage
 from pydantic import BaseModel
 
 from agent.chat import ChatClient
+from agent.events import DraftToken
 from agent.ledger import Ledger
 from agent.llm_schemas import LABELS, MAX_CRITERIA, MAX_OWN_CRITERIA
 from agent.prompt import Fenced, Field, load_prompt
@@ -46,6 +47,7 @@ class Asked:
         schema: Mapping[str, Any],
         check: Callable[[Shape], None],
         ledger: Ledger,
+        on_token: Callable[[DraftToken], None] | None = None,
     ) -> Shape:
         """Ask a model, and return its reply in a shape that has passed the check; errors as in `ChatClient.ask_json`."""
         return client.ask_json(
@@ -57,6 +59,7 @@ class Asked:
             ledger=ledger,
             schema=schema,
             check=check,
+            on_token=on_token,
         )
 
 

@@ -50,8 +50,9 @@ def classify(state: AgentState, runtime: Runtime[AgentContext]) -> Update:
         "original": state.get("draft"),
         "rounds": 0,
         "edits": [],
+        "patches": [],
         "stopped_because": None,
-        **dict.fromkeys(("warnings", "calls", "judged", "applied")),
+        **dict.fromkeys(("warnings", "calls", "judged", "applied", "way")),
     }
 
 
@@ -104,7 +105,8 @@ def write_rubric(state: AgentState, runtime: Runtime[AgentContext]) -> Update:
     """Turn the principles into criteria for this conversation."""
     ledger = _ledger(state, runtime.context)
     writer = runtime.context.engine.rubric_writer
-    written, end = tried(lambda: writer.write(state["case"], state["best"], ledger=ledger), ledger)
+    on_seen = runtime.stream_writer if runtime.context.tells_criteria else None
+    written, end = tried(lambda: writer.write(state["case"], state["best"], ledger=ledger, on_seen=on_seen), ledger)
     if written is None:
         return {"criteria": (), "rubric": []} | end
     rubric = written.criteria
@@ -198,6 +200,7 @@ def accept(state: AgentState, runtime: Runtime[AgentContext]) -> Update:
         "verdicts": found.verdicts,
         "judged": [found.verdicts],
         "applied": list(proposal.edits),
+        "way": [patch.after_edits(len(state["applied"])) for patch in proposal.way_from(state["best"])],
     }
     return update | stopped(reason_to_stop(state["criteria"], found.verdicts, ledger, rounds=state["rounds"]))
 
@@ -215,6 +218,7 @@ def finish(state: AgentState, runtime: Runtime[AgentContext]) -> Update:
         "stopped_because": "revision accepted" if accepted and not cut_short else stopped,
         "critiques": [critique_rows(state["criteria"], verdicts) for verdicts in state.get("judged", [])],
         "edits": [edit.as_dict() for edit in state.get("applied", [])],
+        "patches": [patch.as_dict() for patch in state.get("way", [])],
         "usage": {
             "calls": ledger.spent.calls,
             "input_tokens": ledger.spent.input_tokens,
@@ -232,6 +236,7 @@ def finish(state: AgentState, runtime: Runtime[AgentContext]) -> Update:
             {**state, **output},
             with_text=runtime.context.trace_text,
             conversation=state["conversation"],
+            answer_id=runtime.context.answer_id,
         )
     return output
 
@@ -249,7 +254,7 @@ def prepared(step: Step, default: Callable[[], AgentContext] | None) -> Step:
     def run(state: AgentState, runtime: Runtime[AgentContext]) -> Update:
         if default is not None and not runtime.context:
             runtime = runtime.override(context=default())
-        with stage_span(step.__name__) as span:
+        with runtime.context.step_gate(), stage_span(step.__name__) as span:
             update = step(state, runtime)
             span.describe(update)
             return update

@@ -51,8 +51,8 @@ def spent(ledger: Ledger) -> Update:
 def tried(work: Callable[[], T], ledger: Ledger) -> tuple[T | None, Update]:
     """Return what a step made, or what ends the run with the best version so far: a limit, or a model that failed.
 
-    A model that fails is an error of the run where there is no work to keep, since nothing has been paid for yet, or where the
-    memory has kept it for another attempt.
+    A model that fails is an error of the run where there is no work to keep, since nothing has been paid for yet, or where a
+    memory keeps it for another attempt.
     """
     try:
         ledger.check()
@@ -60,6 +60,6 @@ def tried(work: Callable[[], T], ledger: Ledger) -> tuple[T | None, Update]:
     except LimitReachedError as error:
         return None, spent(ledger) | stopped(limit_reached(error.limit))
     except ModelError as error:
-        if ledger.spent.calls == 0 or ledger.memory is not None:
+        if ledger.spent.calls == 0 or (ledger.memory is not None and ledger.memory.begins_anew):
             raise
         return None, {"warnings": [f"{UNREVISED}: {error}"]} | spent(ledger) | stopped("model failed")

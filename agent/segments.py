@@ -13,13 +13,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
-from agent.edit import EditOp
+from agent.edit import EditOp, Patch, patch_between, patched
 from agent.sentences import Span, replace_span, split
+from agent.tidying import tidying
 
 Shape = Literal["sentence", "paragraph", "list item"]
 
-_DOUBLED_RULE = re.compile(r"^(-{3,}[ \t]*\n)(?:\s*^-{3,}[ \t]*\n)+", re.MULTILINE)
-_LIST_NUMBER = re.compile(r"^((?:#{1,6} +)?(?:\*\*)?)(\d{1,2})(?=[.)]\s)", re.MULTILINE)
 _LINE_LEAD = re.compile(r"[ \t]*(?:[-*+•]|\d{1,2}[.)])[ \t]+")
 
 
@@ -31,6 +30,7 @@ class SegmentEdit:
     first: int
     """ADD: the text comes after this segment, 0 for the start."""
     last: int
+    """ADD: without meaning, whatever a model writes here."""
     text: str
     shape: Shape = "sentence"
 
@@ -87,17 +87,27 @@ def check_edits(text: str, edits: Sequence[SegmentEdit]) -> None:
 
 def apply_edits(text: str, edits: Sequence[SegmentEdit]) -> str:
     """Return the text with all edits carried out; they must have passed `check_edits`."""
-    spans = segments(text)
+    return patched(text, edit_patches(text, edits))
+
+
+def edit_patches(text: str, edits: Sequence[SegmentEdit]) -> tuple[Patch, ...]:
+    """Return what carrying out the edits does to the text, one after another, and what tidying up after them does."""
+    spans, patches = segments(text), []
     # From the end, so that earlier places stay valid. An addition at the end of a segment comes before that segment's own edit,
     # and of several additions at one place the last is put in first.
-    order = sorted(enumerate(edits), key=lambda item: (item[1].last, item[1].op == "ADD", item[0]), reverse=True)
-    for _, edit in order:
+    ends = [_end(edit, edits) for edit in edits]
+    order = sorted(range(len(edits)), key=lambda n: (ends[n], edits[n].op == "ADD", n), reverse=True)
+    for position in order:
+        edit, end = edits[position], ends[position]
         if edit.op == "ADD":
-            text = _added(text, spans[edit.first - 1] if edit.first else None, edit)
+            after = _added(text, spans[end - 1] if end else None, edit)
         else:
             span = Span(spans[edit.first - 1].start, spans[edit.last - 1].end)
-            text = replace_span(text, span, _without_doubled_marker(text, span, edit.text.strip()))
-    return _DOUBLED_RULE.sub(r"\1", _renumbered(text))
+            after = replace_span(text, span, _without_doubled_marker(text, span, edit.text.strip()))
+        patch = patch_between(text, after, position)
+        patches += [patch] if patch else []
+        text = after
+    return (*patches, *tidying(text))
 
 
 def before(text: str, edit: SegmentEdit) -> str:
@@ -106,6 +116,14 @@ def before(text: str, edit: SegmentEdit) -> str:
         return ""
     spans = segments(text)
     return text[spans[edit.first - 1].start : spans[edit.last - 1].end]
+
+
+def _end(edit: SegmentEdit, edits: Sequence[SegmentEdit]) -> int:
+    """Return the last segment that an edit changes, or after which it adds: behind a range that another edit changes whole."""
+    if edit.op != "ADD":
+        return edit.last
+    ranges = (other for other in edits if other.op != "ADD" and other.first <= edit.first <= other.last)
+    return next((other.last for other in ranges), edit.first)
 
 
 def _added(text: str, after: Span | None, edit: SegmentEdit) -> str:
@@ -137,18 +155,6 @@ def _whole_row(text: str, span: Span) -> Span:
     if not line.lstrip().startswith("|"):
         return span
     return Span(start + len(line) - len(line.lstrip()), start + len(line.rstrip()))
-
-
-def _renumbered(text: str) -> str:
-    """Return the text with its lists counted without gaps; a list goes on until an item is number 1 again."""
-    last: dict[str, int] = {}
-
-    def number(match: re.Match[str]) -> str:
-        kind, given = match[1], int(match[2])
-        last[kind] = given if given <= 1 or kind not in last else last[kind] + 1
-        return f"{kind}{last[kind]}"
-
-    return _LIST_NUMBER.sub(number, text)
 
 
 def _next_marker(lead: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal, NotRequired, Protocol, TypedDict
@@ -15,7 +16,7 @@ from typing import Annotated, Any, Literal, NotRequired, Protocol, TypedDict
 from langgraph.channels import UntrackedValue
 
 from agent.call_memory import CallMemory
-from agent.edit import Edit, Revision
+from agent.edit import Edit, Patch, Revision
 from agent.engine import Case, Engine, WrittenRubric
 from agent.ledger import Limits, Usage
 from agent.rubric import Rubric, Verdict
@@ -75,8 +76,14 @@ class AgentContext:
     """File to which a line per answer is appended."""
     trace_text: bool = False
     """Whether the line holds the texts too."""
+    answer_id: str | None = None
+    """Id of the trace's line, for a caller who refers to the answer later; None: a new one. Each run has its own."""
+    tells_criteria: bool = False
+    """Whether `agent.stream` tells the criteria while a model writes them, which costs the handling of every token."""
     cancelled: threading.Event | None = None
     """Set by a caller who no longer waits, to end the run; give each run a context with its own."""
+    step_gate: Callable[[], AbstractContextManager[None]] = nullcontext
+    """Held during every step, where runs that compute take turns; give each run a context with its own."""
     memory: CallMemory | None = None
     """Keeps the replies of a run that may have to be begun anew; each run has its own."""
 
@@ -106,6 +113,8 @@ class AgentOutput(TypedDict):
     rubric: list[dict[str, Any]]
     critiques: list[list[dict[str, Any]]]
     edits: list[dict[str, Any]]
+    patches: list[dict[str, Any]]
+    """The whole way from `draft` to `answer` (agent/edit.py, Patch); the edits are counted through all rounds."""
     rounds: int
     usage: dict[str, Any]
     calls: Annotated[list[dict[str, Any]], added]
@@ -137,3 +146,5 @@ class AgentState(AgentOutput):
     proposal: Revision
     applied: Annotated[list[Edit], added]
     """Edits that led from the draft to the best version."""
+    way: Annotated[list[Patch], added]
+    """What they did to the text, in order."""

@@ -13,6 +13,7 @@ from evals.ablation.cli import ablate
 from evals.agreement.cli import agreement
 from evals.answers.cli import run
 from evals.batch.cli import app as batch_app
+from evals.chat_cli import chat_load
 from evals.comparison.cli import compare
 from evals.cost_cli import load, overhead, prefix
 from evals.data.cli import app as data_app
@@ -30,7 +31,7 @@ _SOFTWARE = "Measure the software"
 app.add_typer(data_app, name="data", rich_help_panel=_ANSWERS)
 for _command in (run, grade, report, compare, agreement, ablate):
     app.command(rich_help_panel=_ANSWERS)(_command)
-for _measurement in (grading, overhead, load, prefix):
+for _measurement in (grading, overhead, load, chat_load, prefix):
     app.command(rich_help_panel=_SOFTWARE)(_measurement)
 app.add_typer(batch_app, name="batch", rich_help_panel=_SOFTWARE)
 

@@ -59,6 +59,7 @@ class SampleRun:
     With a memory the agent raises where a model fails: such a sample is an error, which inspect can run again, and no answer.
     """
 
+    begins_anew = True
     loop: asyncio.AbstractEventLoop
     cancelled: threading.Event = field(default_factory=threading.Event)
     ended: asyncio.Event = field(default_factory=asyncio.Event)

@@ -27,8 +27,8 @@ CRITIC = "critic"
 STORED = "clinalign"
 """Where a sample's store says how its answer came about."""
 _TOLD = (
-    "draft", "accepted", "stopped_because", "scenario", "principles", "rubric", "critiques", "edits", "rounds", "usage",
-    "engine", "models", "library_hash", "warnings",
+    "draft", "accepted", "stopped_because", "scenario", "principles", "rubric", "critiques", "edits", "patches", "rounds",
+    "usage", "engine", "models", "library_hash", "warnings",
 )  # fmt: skip
 
 

@@ -43,6 +43,7 @@ def answer(id: str, *, answer: str = DRAFT, draft: str = DRAFT, **more: Any) -> 
         if revised
         else [],
         "edits": [edit | {"criterion": "Names a red flag", "reason": "it is missing"}] if revised else [],
+        "patches": [{"start": 22, "end": 22, "text": " Ring 112 if it spreads.", "edit": 0}] if revised else [],
         "rounds": int(revised),
         "usage": {"calls": 0, "input_tokens": 0, "output_tokens": 0, "cost": 0.0, "seconds": 0.011},
         "calls": [],

@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
 
-from agent.edit import Edit, Revision
-from agent.engine import Case, Engine, WrittenRubric
+from agent.edit import Edit, Revision, patch_between
+from agent.engine import Case, Engine, OnSeen, WrittenRubric
 from agent.events import DraftToken
 from agent.ledger import Ledger, Limits, Usage
 from agent.rubric import Criterion, Rubric, Verdict, VerdictValue
@@ -85,7 +85,7 @@ class FakeDrafter:
 class FakeRubricWriter:
     rubric: Rubric
 
-    def write(self, case: Case, draft: str, *, ledger: Ledger) -> WrittenRubric:
+    def write(self, case: Case, draft: str, *, ledger: Ledger, on_seen: OnSeen | None = None) -> WrittenRubric:
         return WrittenRubric(self.rubric)
 
 
@@ -114,7 +114,9 @@ def edited(before: str, after: str, draft: str, principle_id: str = "some-princi
     """Return the revision that exchanges `before` for `after` once and names it."""
     op = "ADD" if not before else "MODIFY" if after else "REMOVE"
     text = draft.replace(before, after, 1) if before else f"{draft} {after}"
-    return Revision(text, (Edit(op, before, after, principle_id, "criterion", "because"),))
+    patch = patch_between(draft, text, 0)
+    made = Edit(op, before, after, principle_id, "criterion", "because")
+    return Revision(text, (made,), patches=(patch,) if patch else ())
 
 
 @dataclass

@@ -22,8 +22,8 @@ from principles_store.library import load_library
 QUESTION = "Is a resting pulse of 58 normal for a fit adult?"
 DRAFT = "Yes. Rest well."
 KEYS = {
-    "answer", "draft", "accepted", "stopped_because", "scenario", "principles", "rubric", "critiques", "edits", "rounds",
-    "usage", "calls", "engine", "models", "library_hash", "warnings",
+    "answer", "draft", "accepted", "stopped_because", "scenario", "principles", "rubric", "critiques", "edits", "patches",
+    "rounds", "usage", "calls", "engine", "models", "library_hash", "warnings",
 }  # fmt: skip
 
 

@@ -1,183 +1,137 @@
 from __future__ import annotations
 
+import asyncio
 import os
-import shutil
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, cast, get_args
+from types import SimpleNamespace
+from typing import Any
 
+import gradio as gr
 import pytest
 
-from agent.api import Stage, invoke
+import app
+from agent.api import invoke
+from agent.page.view import Live
+from agent.review.conversations import Conversations
+from agent.review.desk import Desk
 from agent.state import AgentContext
 
-ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT))  # app.py belongs to no package
-import app  # noqa: E402
-
-FLAGS = (
-    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
-)
-QUESTION, DRAFT = next(iter(app.EXAMPLES.values()))
-EVIL = "<img src=x onerror='window.hit=1'> <script>window.hit=1</script> ${window.hit=1} ![x](http://192.0.2.1/x.png)"
+QUESTION, DRAFT = (app.EXAMPLES[0][name] for name in ("question", "draft"))
+ANN, BEN = (SimpleNamespace(cookies={"clinalign": letter * 43}, username=None) for letter in "ab")
 
 
-def last(views: Iterator[app.View]) -> app.View:
-    return list(views)[-1]
+@pytest.fixture
+def desk(context: AgentContext) -> Iterator[Desk]:
+    desk = Desk(context, Conversations(None), max_running=2, max_waiting=2, steps_at_once=2)
+    yield desk
+    desk.close()
 
 
-def test_steps_are_shown_as_they_happen(context: AgentContext) -> None:
-    views = list(app.respond(context, QUESTION, DRAFT, app.Session()))
-    lines = [view.chat[1]["content"].count("\n\n") for view in views[1:]]
-    assert lines == list(range(len(get_args(Stage))))
+@pytest.fixture
+def tab(desk: Desk, context: AgentContext) -> app.ChatTab:
+    return app.ChatTab(desk, context)
 
 
-def test_every_stage_has_a_line() -> None:
-    assert set(app.STAGES) == set(get_args(Stage))
+def shown(views: Any) -> dict[str, Any]:
+    """Return what the page shows after all views."""
+
+    async def follow() -> dict[str, Any]:
+        page: dict[str, Any] = {}
+        async for updates in views:
+            page |= {
+                name: value
+                for name, value in zip((*Live._fields, "taken"), updates, strict=False)
+                if value != gr.skip()
+            }
+        return page
+
+    return asyncio.run(follow())
 
 
-def test_emergency_advice_is_there_before_the_answer_and_stays(context: AgentContext) -> None:
-    first, *rest = list(app.respond(context, QUESTION, DRAFT, app.Session()))[1:]
-    assert app.EMERGENCY_NOTICE in first.notice
-    assert len(first.chat) == 2  # the question and the steps
-    assert all(view.notice == first.notice for view in rest)
+def test_an_example_is_answered_as_the_agent_does(tab: app.ChatTab, context: AgentContext) -> None:
+    page = shown(tab.ask(QUESTION, DRAFT, "", ANN))
+    assert page["chat"][-1]["content"] == invoke(QUESTION, draft=DRAFT, context=context)["answer"]
 
 
-def test_no_alarm_without_an_emergency(context: AgentContext) -> None:
-    question, draft = app.EXAMPLES["A short question with a good draft"]
-    assert last(app.respond(context, question, draft, app.Session())).notice == ""
+def test_the_conversation_is_there_when_the_page_is_opened_again(tab: app.ChatTab) -> None:
+    page = shown(tab.ask(QUESTION, DRAFT, "", ANN))
+    assert shown(tab.open(page["conversation"], ANN))["chat"] == page["chat"]
 
 
-def test_the_turn_ends_with_the_agents_answer(context: AgentContext) -> None:
-    view = last(app.respond(context, QUESTION, DRAFT, app.Session()))
-    answer = invoke(QUESTION, draft=DRAFT, context=context)["answer"]
-    assert view.chat[-1]["content"] == view.session.conversation[-1]["content"] == answer
-    assert "<ins>" in view.changes
+def test_nobody_opens_anothers_conversation_by_its_id(tab: app.ChatTab) -> None:
+    id = shown(tab.ask(QUESTION, DRAFT, "", ANN))["conversation"]
+    page = shown(tab.open(id, BEN))
+    assert (page["conversation"], page["chat"], page["changes"]) == ("", [], app.WELCOME)
 
 
-def test_the_conversation_so_far_counts(context: AgentContext) -> None:
-    asked = "What about the dose?"
-    before = last(app.respond(context, "How much ibuprofen may my pregnant wife take?", "", app.Session())).session
-    now = last(app.respond(context, asked, "200 mg.", before))
-    whole = invoke([*before.conversation, {"role": "user", "content": asked}], draft="200 mg.", context=context)
-    alone = invoke(asked, draft="200 mg.", context=context)
-    assert [p["id"] for p in whole["principles"]] != [p["id"] for p in alone["principles"]]
-    assert all(principle["title"] in now.changes for principle in whole["principles"])
-    assert len(now.session.conversation) == 4
+def test_a_rejected_edit_is_taken_back_and_comes_again(tab: app.ChatTab) -> None:
+    page = shown(tab.ask(QUESTION, DRAFT, "", ANN))
+    rejected = {"edits": [0, 1, 2], "decision": "reject", "comments": ["no", "", ""]}
+    without = shown(tab.decide(page["conversation"], ANN, SimpleNamespace(**rejected)))
+    assert without["chat"][-1]["content"] == DRAFT
+    again = shown(tab.decide(page["conversation"], ANN, SimpleNamespace(**rejected | {"decision": "accept"})))
+    assert again["chat"] == page["chat"]
 
 
 @pytest.mark.parametrize(
     ("question", "draft", "message"),
     [(" ", "", "write a question"), ("x" * 200_001, "", "shorten it"), ("Is it safe?", "x" * 200_001, "shorten it")],
 )
-def test_an_error_says_what_to_do_and_leaves_the_turn_to_be_changed(
-    context: AgentContext, question: str, draft: str, message: str
+def test_a_refusal_says_what_to_do_and_leaves_all_else(
+    tab: app.ChatTab, question: str, draft: str, message: str
 ) -> None:
-    before = last(app.respond(context, QUESTION, DRAFT, app.Session())).session
-    view = last(app.respond(context, question, draft, before))
-    assert message in view.notice
-    assert (view.question, view.draft) == (question, draft)
-    assert (view.session, view.chat) == (before, list(before.shown))
+    page = shown(tab.ask(question, draft, "", ANN))
+    assert list(page) == ["notice"]
+    assert message in page["notice"]
 
 
-def test_a_bug_is_no_answer_either(caplog: pytest.LogCaptureFixture) -> None:
-    view = last(app.respond(cast(Any, object()), QUESTION, DRAFT, app.Session()))
-    assert app.BUG in view.notice
-    assert view.session == app.Session()
-    assert "Traceback" in caplog.text
+def test_without_cookies_the_page_says_so(tab: app.ChatTab) -> None:
+    assert "allow cookies" in shown(tab.ask(QUESTION, DRAFT, "", SimpleNamespace(cookies={}, username=None)))["notice"]
 
 
-def test_a_tag_in_a_turn_is_shown_as_it_was_typed() -> None:
-    assert app.bubble({"role": "user", "content": "eGFR <b>"})["content"] == "eGFR &lt;b>"
-    assert "<b>" not in app.alert("unknown key '<b>'")
+def test_a_deleted_conversation_is_gone(tab: app.ChatTab, desk: Desk) -> None:
+    id = shown(tab.ask(QUESTION, DRAFT, "", ANN))["conversation"]
+    tab.delete(id, ANN)
+    assert shown(tab.open(id, ANN))["chat"] == []
 
 
-def test_the_page_is_bounded_and_offers_no_api(context: AgentContext) -> None:
-    page = app.build_app(context)
-    assert page._queue.max_size == app.MAX_WAITING
-    assert page._queue.default_concurrency_limit == app.RUNS_AT_ONCE
+def test_who_thinks_better_of_deleting_keeps_all(tab: app.ChatTab) -> None:
+    id = shown(tab.ask(QUESTION, DRAFT, "", ANN))["conversation"]
+    assert tab.delete(None, ANN) == [gr.skip()] * len(Live._fields)
+    assert shown(tab.open(id, ANN))["chat"] != []
+
+
+def test_what_changed_in_an_earlier_answer_can_be_read_but_not_decided(tab: app.ChatTab) -> None:
+    id = shown(tab.ask(QUESTION, DRAFT, "", ANN))["conversation"]
+    assert "data-decision" in tab.show_changes(0, id, ANN)
+    shown(tab.ask("And what if it goes away?", "Then all is well.", id, ANN))
+    earlier = tab.show_changes(0, id, ANN)
+    assert "data-edit" in earlier
+    assert "data-decision" not in earlier
+
+
+def test_the_page_is_bounded_and_offers_no_api(desk: Desk, context: AgentContext) -> None:
+    page = app.build_page(desk, context)
+    assert page._queue.max_size == page._queue.default_concurrency_limit == app.FOLLOWERS_AT_ONCE
     assert page.get_api_info()["named_endpoints"] == {}
     assert not page.analytics_enabled
 
 
-def test_a_library_that_cannot_be_opened_is_one_line_and_exit_code_2(tmp_path: Path) -> None:
-    environment = os.environ | {"CLINALIGN_LIBRARY": str(tmp_path / "nowhere")}
-    done = subprocess.run(
-        [sys.executable, ROOT / "app.py"], env=environment, capture_output=True, text=True, check=False
-    )
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--library", "nowhere"], "nowhere"),
+        (["--host", "0.0.0.0"], "--auth FILE"),
+        (["--auth", "nowhere"], "can't read the users"),
+        (["--model", "nonsense"], "provider:name"),
+    ],
+)
+def test_bad_options_are_one_line_and_exit_code_2(arguments: list[str], message: str) -> None:
+    command = [sys.executable, str(Path(app.__file__)), "--port", "0", *arguments]
+    done = subprocess.run(command, env=os.environ, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 2
-    assert done.stderr.startswith("error: ")
+    assert message in done.stderr
     assert done.stderr.count("\n") == 1
-
-
-@pytest.fixture(scope="module")
-def url(built_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    store = shutil.copytree(built_store, tmp_path_factory.mktemp("app") / "chroma")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, str(ROOT / "app.py"), "--port", str(port)]
-    with subprocess.Popen(
-        command, env=os.environ | {"CLINALIGN_STORE": str(store)}, stdout=subprocess.DEVNULL
-    ) as server:
-        try:
-            wait_for(port, server)
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            server.terminate()
-
-
-def wait_for(port: int, server: subprocess.Popen[bytes]) -> None:
-    for _ in range(1800):
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        assert server.poll() is None, "the app ended before it listened"
-        time.sleep(0.1)
-    pytest.fail("the app doesn't listen after 3 minutes")
-
-
-@pytest.fixture
-def page() -> Iterator[Any]:
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright isn't installed")
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        pytest.skip("chromium isn't installed")
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=chromium, args=FLAGS.split())
-        yield browser.new_page(viewport={"width": 375, "height": 800})
-        browser.close()
-
-
-@pytest.mark.browser
-def test_an_example_is_answered_in_the_browser_with_one_click(page: Any, url: str) -> None:
-    outside: list[str] = []
-    page.on("requestfinished", lambda request: outside.append(request.url) if url not in request.url else None)
-    page.goto(url)
-    page.get_by_text("Chest pressure").click()
-    page.locator(".report ins").first.wait_for()
-    assert page.get_by_role("alert").inner_text() == app.EMERGENCY_NOTICE
-    assert page.get_by_text(app.DISCLAIMER).is_visible()
-    assert page.evaluate("document.documentElement.scrollWidth") <= 375
-    assert outside == []
-
-
-@pytest.mark.browser
-def test_markup_in_question_and_draft_does_nothing_in_the_browser(page: Any, url: str) -> None:
-    reached: list[str] = []
-    page.on("requestfinished", lambda request: reached.append(request.url) if "192.0.2.1" in request.url else None)
-    page.goto(url)
-    page.get_by_role("textbox", name="Question").fill(f"Is this safe? {EVIL}")
-    page.get_by_role("textbox", name="Draft to check").fill(f"It is not known. {EVIL}")
-    page.get_by_role("button", name="Ask").click()
-    from playwright.sync_api import expect
-
-    for place in (page.locator(".report .diff"), page.get_by_test_id("user").last):  # both are still being drawn
-        expect(place).to_contain_text("<script>window.hit=1</script>", timeout=30_000)
-    assert page.evaluate("window.hit") is None
-    assert reached == []

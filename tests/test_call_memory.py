@@ -32,6 +32,7 @@ class Verdict(BaseModel):
 class Shelf:
     """A memory in a dict."""
 
+    begins_anew = True
     kept: dict[str, KeptReply] = field(default_factory=dict)
     bills: list[tuple[int, float]] = field(default_factory=list)
     """Calls and cost of each time that something was paid for."""

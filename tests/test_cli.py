@@ -21,6 +21,7 @@ CONTRACT = {
     "rubric",
     "critiques",
     "edits",
+    "patches",
     "rounds",
     "usage",
     "calls",

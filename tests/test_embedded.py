@@ -8,6 +8,7 @@ import pytest
 from agent.api import invoke
 from agent.embedded import NO_MODEL_NOTICE
 from agent.sentences import split
+from agent.weave import Weave
 
 EMERGENCY = "My dad has crushing chest pain, he is sweating and grey. What should I do?"
 HEADACHE = "I get a dull headache most afternoons, what could it be and what should I do?"
@@ -68,6 +69,19 @@ def test_whatever_no_edit_names_stays_byte_for_byte(context, question):
             assert span in other or any(span in words for words in named[side])
     if not any(named["before"]):
         assert draft in answer["answer"]
+
+
+@pytest.mark.parametrize("question", DRAFTS)
+def test_every_edit_can_be_taken_back_by_itself(context, question):
+    draft, answer = DRAFTS[question], invoke(question, draft=DRAFTS[question], context=context)
+    edits, weave = answer["edits"], Weave.of(draft, answer["patches"])
+    assert [patch["edit"] for patch in answer["patches"]] == [*range(len(edits))]
+    assert (weave.text(), weave.text(range(len(edits)))) == (answer["answer"], draft)
+    for number, edit in enumerate(edits):
+        left = weave.text([number])
+        assert edit["before"] in left
+        assert not edit["after"] or edit["after"] not in left
+        assert all(other["after"] in left for n, other in enumerate(edits) if n not in weave.left_out([number]))
 
 
 @pytest.mark.parametrize("question", DRAFTS)

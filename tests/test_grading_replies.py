@@ -24,6 +24,7 @@ LONG = tuple(Criterion(f"Says point {number} paracetamol", 5) for number in rang
 class Shelf:
     """A memory in a dict, as a run that is begun anew has it: what is kept is given again in the next run."""
 
+    begins_anew = True
     kept: dict[str, list[KeptReply]] = field(default_factory=dict)
     calls: int = 0
     """Paid for."""

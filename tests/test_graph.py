@@ -9,6 +9,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 from agent.api import build_graph, invoke
 from agent.edit import Edit, Revision
 from agent.ledger import Limits
+from agent.weave import Weave
 
 DRAFT = "Take 500 mg with food. Do not drive. Rest well."
 QUESTION = "Is paracetamol all right for a headache?"
@@ -180,6 +181,21 @@ def test_rounds_are_bounded_and_each_builds_on_the_best_so_far(context, rounds):
     assert answer["stopped_because"] == "revision accepted"
 
 
+@pytest.mark.parametrize("rounds", [1, 2, 3])
+def test_the_patches_lead_from_the_draft_to_the_answer_through_all_rounds(context, rounds):
+    rules, revisions = staircase(3)
+    answer = run(bench(context, rules, *revisions, limits=Limits(max_rounds=rounds, max_seconds=None)))
+    weave = Weave.of(DRAFT, answer["patches"])
+    assert [patch["edit"] for patch in answer["patches"]] == [*range(rounds)]
+    assert (weave.text(), weave.text(range(rounds))) == (answer["answer"], DRAFT)
+    assert weave.text(range(1, rounds)) == revisions[0].text
+
+
+def test_without_an_accepted_revision_there_are_no_patches(context):
+    answer = run(bench(context, RULES, edited("Rest well.", "Ask your pharmacist.", DRAFT)))
+    assert (answer["accepted"], answer["patches"]) == (False, [])
+
+
 def test_a_limit_in_a_later_round_keeps_the_best_so_far_and_says_so(context):
     rules, revisions = staircase(12)
     answer = run(bench(context, rules, *revisions, limits=Limits(max_rounds=10, max_calls=4, max_seconds=None)))
@@ -241,4 +257,5 @@ def test_a_second_question_on_a_thread_knows_nothing_of_the_first_answer(context
     second = graph.invoke({"conversation": [("user", "Is a pulse of 58 normal?")]}, thread)
     assert (second["draft"], second["answer"]) == (made.drafter.text, made.drafter.text)
     assert (second["accepted"], second["edits"], second["warnings"], len(second["critiques"])) == (False, [], [], 1)
+    assert (len(first["patches"]), second["patches"]) == (1, [])
     assert (second["stopped_because"], second["rounds"]) == ("no edit possible", 1)

@@ -16,6 +16,7 @@ from agent.ledger import Limits
 from agent.llm import WindowFitter
 from agent.seeds import Seed
 from agent.testing import FakeServer, Fault, Reply
+from agent.weave import Weave
 
 QUESTION = "Can I take ibuprofen with lisinopril for a headache?"
 DRAFT = "Yes, you can. Take 400 mg with food."
@@ -52,6 +53,31 @@ def test_a_draft_is_revised_with_three_calls_and_every_edit_has_its_reason(conte
     assert answer["critiques"][0][0]["evidence"] == "Yes, you can."
     assert answer["usage"]["calls"] == 3 == len(answer["calls"])
     assert answer["models"] == {"writer": "openai:fake", "judge": "openai:fake"}
+
+
+def test_the_patches_of_two_rounds_let_every_edit_be_taken_back(context):
+    two = critique(criterion("Says to ask a pharmacist", points=9), criterion("Says to rest"))
+    listed = "1. Ask your doctor.\n2. Drink enough.\n3. Take 400 mg with food."
+    rounds = [
+        edits(edit("REMOVE", 2), edit("ADD", 1, "Your pharmacist knows.")),
+        edits(edit("MODIFY", 2, "Your pharmacist knows, so rest.", criterion=2)),
+    ]
+
+    def judge(prompt):
+        both = (judged_by(word, prompt)["verdicts"][0]["answers"] for word in ("knows", "rest."))
+        rows = [{label: answer["verdict"] for label, answer in answers.items()} for answers in both]
+        return judgement(*rows)
+
+    model = a_model(critique=two, revise=rounds, judge=judge)
+    answer = run(context, model, draft=listed, limits=Limits(max_rounds=2))
+    weave = Weave.of(listed, answer["patches"])
+    assert answer["rounds"] == 2
+    added = "1. Ask your doctor. Your pharmacist knows, so rest."
+    assert weave.text() == answer["answer"] == f"{added}\n2. Take 400 mg with food."
+    assert weave.text([0]) == listed.replace("1. Ask your doctor.", added)
+    assert weave.left_out([1]) == {1, 2}
+    assert weave.text([1]) == listed.replace("2. Drink enough.\n3", "2")
+    assert weave.text([0, 1]) == listed
 
 
 def test_a_good_draft_comes_back_after_one_call(context):

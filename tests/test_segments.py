@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.segments import SegmentEdit, apply_edits, before, check_edits, numbered, quote, segments
+from agent.edit import patched
+from agent.segments import SegmentEdit, apply_edits, before, check_edits, edit_patches, numbered, quote, segments
 
 DRAFT = "Yes, it is safe. Take one tablet.\n\n- With food\n- Not with alcohol\n\nCall us if it gets worse."
 CODE = "Note:\n```\nBP 120/80\nHR 60\n```\nDone."
@@ -64,6 +65,31 @@ def test_an_edit_changes_what_it_names_and_nothing_else(change, expected):
 
 def test_a_numbered_list_goes_on_counting():
     assert apply_edits("1. One\n2. Two", [edit("ADD", 2, "Three", shape="list item")]) == "1. One\n2. Two\n3. Three"
+
+
+@pytest.mark.parametrize("last", [0, 2, 5])
+def test_an_addition_stands_where_it_says_whatever_its_last_is(last):
+    added, changed = edit("ADD", 2, "New.", last=last), edit("MODIFY", 1, "Yes, it is quite safe.")
+    expected = DRAFT.replace("safe.", "quite safe.").replace("tablet.", "tablet. New.")
+    assert apply_edits(DRAFT, [added, changed, edit("MODIFY", 3, "With water")]) == expected.replace("food", "water")
+
+
+@pytest.mark.parametrize("op", ["REMOVE", "MODIFY"])
+def test_an_addition_inside_a_range_that_changes_whole_comes_after_it(op):
+    changed = edit(op, 1, "Gone." if op == "MODIFY" else "", last=2)
+    first = "Gone. New." if op == "MODIFY" else "New."
+    expected = DRAFT.replace("Yes, it is safe. Take one tablet.", first)
+    assert apply_edits(DRAFT, [changed, edit("ADD", 1, "New.")]) == expected
+
+
+@given(st.sampled_from([DRAFT, CODE, "1. One\n2. Two\n3. Three"]), st.data())
+def test_the_patches_of_edits_lead_to_the_text_and_all_but_the_tidying_name_their_edit(text, data):
+    numbers = data.draw(st.lists(st.integers(1, len(segments(text))), min_size=1, unique=True))
+    edits = [edit(data.draw(st.sampled_from(["REMOVE", "MODIFY", "ADD"])), n, f"New {n}.") for n in numbers]
+    patches = edit_patches(text, edits)
+    assert patched(text, patches) == apply_edits(text, edits)
+    assert [n for n in range(len(edits)) if n in [patch.edit for patch in patches]] == [*range(len(edits))]
+    assert all(patch.text.isdigit() for patch in patches if patch.edit is None)
 
 
 def test_several_edits_do_not_disturb_each_other_in_whatever_order_they_come():

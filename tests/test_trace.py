@@ -8,6 +8,7 @@ import stat
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from hypothesis import strategies as st
 import agent
 from agent.errors import ConfigError
 from agent.state import AgentContext
-from agent.trace import check_trace, trace_record, write_trace
+from agent.trace import check_trace, decisions_record, trace_record, write_decisions, write_trace
 
 SECRET = "Zebrowska-private-words"
 CALL = {"step": "critique", "model": "openai:tiny", "prompt": "critique", "prompt_hash": "abc", "sampling": {"seed": 1}}
@@ -85,6 +86,44 @@ def test_texts_are_kept_on_request(tmp_path: Path) -> None:
     assert {key: text[key] for key in text if key != "conversation"} == {
         key: OUTPUT[key] for key in ("draft", "answer", "rubric", "critiques", "edits", "warnings")
     }
+
+
+def test_an_answer_that_is_referred_to_later_has_the_id_that_was_given(tmp_path: Path, context: AgentContext) -> None:
+    file = tmp_path / "trace.jsonl"
+    assert write_trace(file, OUTPUT, answer_id="turn-1") == "turn-1"
+    agent.invoke("Headache?", draft="Rest.", context=replace(context, trace=file, answer_id="turn-2"))
+    assert [json.loads(line)["id"] for line in file.read_text(encoding="utf-8").splitlines()] == ["turn-1", "turn-2"]
+
+
+DECISION = {"edit": 0, "decision": "reject", "comment": SECRET, "at": "2026-01-01T00:00:00+00:00", "by": "dr.x"}
+TURN = {"id": "turn-1", "output": OUTPUT, "answer": SECRET, "left_out": [0], "verdicts": [ROW | {"verdict": "unmet"}]}
+
+
+def test_a_decision_is_a_record_that_names_its_answer_and_holds_no_text_and_nobody() -> None:
+    record = decisions_record(TURN, [DECISION, DECISION | {"decision": "accept", "comment": ""}])
+    assert SECRET not in json.dumps(record)
+    assert "dr.x" not in json.dumps(record)
+    assert {key: record[key] for key in record if key not in ("id", "time", "clinalign")} == {
+        "kind": "decisions",
+        "answer": "turn-1",
+        "decisions": [
+            {"edit": 0, "principle_id": "p1", "decision": "reject", "has_comment": True},
+            {"edit": 0, "principle_id": "p1", "decision": "accept", "has_comment": False},
+        ],
+        "left_out": [0],
+        "verdicts": {"met": 0, "unmet": 1, "unknown": 0},
+        "words": 1,
+    }
+
+
+def test_comments_are_kept_on_request(tmp_path: Path) -> None:
+    file = tmp_path / "trace.jsonl"
+    write_decisions(file, TURN, [DECISION], calls=[CALL])
+    write_decisions(file, TURN | {"verdicts": None}, [DECISION], with_text=True)
+    without, with_text = (json.loads(line) for line in file.read_text(encoding="utf-8").splitlines())
+    assert (without["calls"], "text" in without) == ([CALL], False)
+    assert with_text["text"] == {"decisions": [DECISION], "answer": SECRET, "critique": None}
+    assert with_text["verdicts"] is None
 
 
 @given(st.text())

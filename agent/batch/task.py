@@ -73,6 +73,7 @@ Event = Done | Left | Paid | Fatal
 class RowMemory:
     """The replies of one row: those kept are given again, new ones are kept and told."""
 
+    begins_anew = True
     task: Task
     keep_call: Callable[[KeptCall], None]
     tell: Callable[[Event], None]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from agent.context_window import ContextWindow, WindowFacts, estimate_tokens
-from agent.engine import Case, Engine, RubricWriter, WrittenRubric
+from agent.engine import Case, Engine, OnSeen, RubricWriter, WrittenRubric
 from agent.errors import ConfigError
 from agent.ledger import Ledger
 from agent.llm import BESIDE_CONVERSATION, WindowFitter
@@ -25,8 +25,8 @@ class WholeLibraryWriter:
     writer: RubricWriter
     principles: tuple[Retrieved, ...]
 
-    def write(self, case: Case, draft: str, *, ledger: Ledger) -> WrittenRubric:
-        return self.writer.write(replace(case, principles=self.principles), draft, ledger=ledger)
+    def write(self, case: Case, draft: str, *, ledger: Ledger, on_seen: OnSeen | None = None) -> WrittenRubric:
+        return self.writer.write(replace(case, principles=self.principles), draft, ledger=ledger, on_seen=on_seen)
 
 
 def with_whole_library(engine: Engine, library: Library) -> Engine:

@@ -52,6 +52,7 @@ ANSWER: dict[str, Any] = {
             "reason": "string",
         }
     ],
+    "patches": [{"start": "int64", "end": "int64", "text": "string", "edit": "int64"}],
     "rounds": "int64",
     "usage": {
         "calls": "int64",
