@@ -6,7 +6,6 @@ A run goes on by itself once it has begun; the page only follows it, so that it 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import os
 from collections.abc import AsyncIterator, Callable
@@ -19,7 +18,6 @@ import typer
 os.environ |= {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_OFFLINE": "1"}  # read while gradio is imported
 import gradio as gr
 from fastapi import FastAPI
-from threadpoolctl import threadpool_limits
 
 from agent.cli import run_command
 from agent.cli_options import Judge, Library, Model, Redact, Temperature, Trace
@@ -30,7 +28,7 @@ from agent.page.door import PageDoor, check_open
 from agent.page.library import FILTERS, library_html, search
 from agent.page.owners import owner_of
 from agent.page.report import report_html
-from agent.page.server import run_page
+from agent.page.server import lifespan_of, run_page
 from agent.page.users import read_users
 from agent.page.view import WELCOME, Live, at_work, refusal, settled, standing
 from agent.review.conversations import Conversations
@@ -43,6 +41,7 @@ from agent.telemetry import configure_telemetry
 from principles_store.errors import ClinAlignError
 
 EXAMPLES = json.loads((Path(__file__).parent / "examples" / "chat.json").read_text(encoding="utf-8"))
+ABOUT = "Answers checked against clinical principles, every change explained."
 FOLLOWERS_AT_ONCE = 1000
 """Events under way in Gradio. They only follow runs, which the desk bounds."""
 THEME = gr.themes.Default(
@@ -148,11 +147,12 @@ def _unchanged_but(notice: str) -> list[Any]:
     return [notice if name == "notice" else gr.skip() for name in Live._fields]
 
 
-def build_page(desk: Desk, context: AgentContext) -> gr.Blocks:
+def build_page(desk: Desk, context: AgentContext, *, has_login: bool = False) -> gr.Blocks:
     """Return the page with its two tabs, its queue bounded."""
     page = gr.Blocks(title="ClinAlign", analytics_enabled=False)
+    leave = " [Log out](logout)" if has_login else ""
     with page:
-        gr.Markdown(f"# ClinAlign\nAnswers checked against clinical principles, every change explained. {DISCLAIMER}")
+        gr.Markdown(f"# ClinAlign\n{ABOUT} {DISCLAIMER}{leave}")
         with gr.Tab("Chat"):
             lay_out_chat(page, ChatTab(desk, context))
         with gr.Tab("Principles"):
@@ -180,7 +180,7 @@ def lay_out_chat(page: gr.Blocks, tab: ChatTab) -> None:
                 examples = [gr.Button(example["title"], size="md", min_width=200) for example in EXAMPLES]
             with gr.Row():
                 earlier = gr.Dropdown([], label="Earlier conversations", interactive=True, scale=3)
-                delete = gr.Button("Delete this conversation", size="sm", min_width=200)
+                delete = gr.Button("Delete this conversation", size="md", min_width=200)
         with gr.Column(min_width=320, elem_classes="changes-pane"):
             gr.Markdown("## What changed")
             shown = gr.Dropdown([], label="In the answer to", interactive=True, visible=False)
@@ -229,17 +229,9 @@ def lay_out_library(context: AgentContext) -> None:
 
 
 def build_site(
-    page: gr.Blocks, desk: Desk, *, users: Callable[[str, str], bool] | None, root_path: str | None
+    page: gr.Blocks, *, lifespan: Callable[[Any], Any], users: Callable[[str, str], bool] | None, root_path: str | None
 ) -> FastAPI:
     """Return the page as an ASGI app; what stands before it is `agent/page/door.py`."""
-
-    @contextlib.asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        # Runs are parallel already; with threads of its own, BLAS takes many times as long where several of them call it.
-        with threadpool_limits(1, user_api="blas"):
-            yield
-            await asyncio.to_thread(desk.close)
-
     site: FastAPI = gr.mount_gradio_app(
         FastAPI(docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan),
         page,
@@ -287,11 +279,12 @@ def main(  # noqa: PLR0913, PLR0917  # each is an option of the command
     configure_telemetry()
     context = replace(load_context(settings), tells_criteria=True)
     conversations = Conversations(None if no_history else history or default_file())
-    conversations.purge(days=keep_days)
     # A model is waited for; the embedded engine computes, and more steps at once than cores would slow each other down.
     steps_at_once = max_running if settings.model else cores()
     desk = Desk(context, conversations, max_running=max_running, max_waiting=max_waiting, steps_at_once=steps_at_once)
-    site = build_site(build_page(desk, context), desk, users=users, root_path=root_path)
+    lifespan = lifespan_of(desk, conversations, keep_days=keep_days)
+    page = build_page(desk, context, has_login=users is not None)
+    site = build_site(page, lifespan=lifespan, users=users, root_path=root_path)
     facts = {"status": "ok", "engine": context.engine.name, "library_hash": context.index.library.content_hash}
     door = PageDoor(site, health=lambda: facts, hosts=hosts, max_body_bytes=max_body_kb * 1024)
     typer.echo(f"the chat is at {url(listener)}, answered by {context.engine.name}; Ctrl+C stops it", err=True)

@@ -14,7 +14,7 @@ from agent.testing import Fault
 
 Axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is missing").Axe
 expect = pytest.importorskip("playwright.sync_api", reason="playwright isn't installed").expect
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser-2")]
+pytestmark = pytest.mark.browser
 
 Visit = Callable[..., Visitor]
 SHOWN = """element => {

@@ -14,7 +14,7 @@ from browser import APP, PHONE, Site, Visitor, browser_fixture, serving, visit_f
 from agent.state import DISCLAIMER, EMERGENCY_NOTICE
 
 expect = pytest.importorskip("playwright.sync_api", reason="playwright isn't installed").expect
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+pytestmark = pytest.mark.browser
 
 CHEST = json.loads((APP.parent / "examples" / "chest_pressure.json").read_text(encoding="utf-8"))
 EVIL = "<img src=x onerror='window.hit=1'> <script>window.hit=1</script> ${window.hit=1} ![x](http://192.0.2.1/x.png)"

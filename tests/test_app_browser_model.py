@@ -14,7 +14,7 @@ from agent.testing import Fault
 from agent.testing_replies import Reply
 
 expect = pytest.importorskip("playwright.sync_api", reason="playwright isn't installed").expect
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser-2")]
+pytestmark = pytest.mark.browser
 
 QUESTION = "Is a resting pulse of 58 normal for a fit adult?"
 WRITTEN = (

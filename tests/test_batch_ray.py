@@ -130,7 +130,7 @@ def _is_alive(pid: int) -> bool:
     return Path(f"/proc/{pid}").exists()
 
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("ray")]
+pytestmark = pytest.mark.slow
 
 
 def test_every_row_is_written_once_though_one_fails_and_a_worker_dies_and_only_calls_in_flight_are_paid_again(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from agent.api import invoke
 from agent.errors import ConfigError
 from agent.page.bubbles import as_typed
 from agent.state import AgentContext
+from evals.chat_browser import measure_visible
 from evals.chat_load import Asked, Waits, faults, measure_chat
 from evals.chat_visitor import Heard, VisitError
 
@@ -70,3 +72,14 @@ def test_people_on_the_real_page_get_their_own_answers(context: AgentContext) ->
     assert found.faults == ()
     assert (len(found.step.alone), len(found.step.together)) == (1, 4)
     assert all(stages <= step for stages, step in zip(found.stages.together, found.step.together, strict=True))
+
+
+@pytest.mark.slow
+@pytest.mark.browser
+@pytest.mark.usefixtures("data_dir")
+def test_a_browser_sees_a_step_alone_and_in_a_crowd() -> None:
+    if shutil.which("chromium") is None:
+        pytest.skip("chromium isn't installed")
+    seen = measure_visible([("Is a pulse of 58 normal?", "Yes.")], app=ROOT / "app.py", users=3, times=2)
+    assert (len(seen.alone), len(seen.among)) == (2, 2)
+    assert all(0 < milliseconds < 30_000 for milliseconds in (*seen.alone, *seen.among))

@@ -2,6 +2,9 @@
 
 import re
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 import agent
 
@@ -42,3 +45,12 @@ def test_langgraph_json_names_a_factory_that_gives_the_graph() -> None:
     graphs = json.loads((REPOSITORY / "langgraph.json").read_text(encoding="utf-8"))["graphs"]
     assert graphs == {"clinalign": "./agent/api.py:make_graph"}
     assert set(make_graph().get_graph().nodes) >= {"classify", "accept", "finish"}
+
+
+@pytest.mark.usefixtures("data_dir")
+def test_the_code_in_the_chats_page_does_what_it_says() -> None:
+    found = re.search(r"```python\n(.*?)```", (REPOSITORY / "docs" / "chat.md").read_text(encoding="utf-8"), re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(found[1] if found else "", names)
+    assert names["waiting"]["__interrupt__"]
+    assert names["done"]["turns"][-1]["answer"] == names["asked"]["draft"]

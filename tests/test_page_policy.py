@@ -13,7 +13,7 @@ from test_page_serving import environment
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright isn't installed")
 expect = playwright.expect
 pytest_plugins = ["browser"]
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+pytestmark = pytest.mark.browser
 
 
 @pytest.fixture(scope="module")

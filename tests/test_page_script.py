@@ -17,7 +17,7 @@ from agent.review.turn import Turn, new_turn
 from agent.state import AgentContext
 from principles_store.library import Library
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+pytestmark = pytest.mark.browser
 HOST = """(script) => {
   window.sent = []
   const host = document.getElementById('host'), watchers = []
