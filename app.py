@@ -23,6 +23,7 @@ from agent.cli import run_command
 from agent.cli_options import Judge, Library, Model, Redact, Temperature, Trace
 from agent.config import load_settings
 from agent.context import load_context
+from agent.errors import InputError
 from agent.page.assets import SCRIPT, STYLE_ELEMENT
 from agent.page.door import PageDoor, check_open
 from agent.page.library import FILTERS, library_html, search
@@ -81,6 +82,8 @@ class ChatTab:
         """Have a question answered; the last value is the turn's id once it is taken, and the fields are free again."""
         try:
             owner = _owner(request)
+            if id and not self._desk.turns(owner, id):
+                raise InputError("this conversation has been deleted meanwhile; begin a new one")
             id = id or self._desk.begin(owner)
             run = await asyncio.to_thread(self._desk.ask, owner, id, question, draft if draft.strip() else None)
         except ClinAlignError as error:
@@ -95,9 +98,9 @@ class ChatTab:
             owner = _owner(request)
             said = zip(event.edits, event.comments, strict=True)
             decisions = [{"edit": edit, "decision": event.decision, "comment": comment} for edit, comment in said]
-            run = await asyncio.to_thread(self._desk.decide, owner, id, decisions, by=request.username)
-        except ClinAlignError as error:
-            yield _unchanged_but(refusal(error))
+            run = await asyncio.to_thread(self._desk.decide, owner, id, decisions, by=request.username, turn=event.turn)
+        except ClinAlignError as error:  # shown as it stands: the page may have been left behind by another tab
+            yield standing(id, self._desk.turns(_owner(request), id), self._library)._replace(status=refusal(error))
             return
         async for view in self._follow(owner, id, run):
             yield view
@@ -134,17 +137,19 @@ class ChatTab:
 
     async def _follow(self, owner: str, id: str, run: Run) -> AsyncIterator[Live]:
         before = [turn for turn in self._desk.turns(owner, id) if turn["id"] != run.progress.turn["id"]]
+        view = at_work(id, before, run.progress, self._library)
         async for progress in run.follow():
-            yield at_work(id, before, progress, self._library)
-        yield standing(id, self._desk.turns(owner, id), self._library)
+            yield (view := at_work(id, before, progress, self._library))
+        ended = standing(id, self._desk.turns(owner, id), self._library)
+        yield ended._replace(notice=ended.notice or view.notice)  # an emergency is one without an answer too
 
 
 def _owner(request: gr.Request) -> str:
     return owner_of(request.cookies, request.username)
 
 
-def _unchanged_but(notice: str) -> list[Any]:
-    return [notice if name == "notice" else gr.skip() for name in Live._fields]
+def _unchanged_but(status: str) -> list[Any]:
+    return [status if name == "status" else gr.skip() for name in Live._fields]
 
 
 def build_page(desk: Desk, context: AgentContext, *, has_login: bool = False) -> gr.Blocks:
@@ -203,7 +208,7 @@ def lay_out_chat(page: gr.Blocks, tab: ChatTab) -> None:
     stop.click(tab.stop, conversation, None, **QUIET)
     begun = new.click(tab.open, gr.State(""), live, cancels=[*following, reopened], **QUIET)
     deleted = delete.click(tab.delete, conversation, live, js=CONFIRMED, cancels=[*following, reopened], **QUIET)
-    for event in (*asked, decided, reopened, begun, deleted):
+    for event in (*following, reopened, begun, deleted):
         event.then(**settling)
     shown.input(tab.show_changes, [shown, conversation], changes, **QUIET)
     conversation.change(None, conversation, None, js=TO_ADDRESS)

@@ -10,12 +10,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from agent.embedded_judge import EmbeddedJudge
-from agent.embedded_reviser import EmbeddedReviser
+from agent.embedded_reviser import EmbeddedReviser, is_english
 from agent.engine import Case, Engine, OnSeen, WrittenRubric
 from agent.events import DraftToken
 from agent.ledger import Ledger
 from agent.retrieval import retrieve_principles
 from agent.rubric import Criterion
+from agent.sentences import count_words
+from principles_store.conversation import Conversation, last_turn
 from principles_store.embedding import Embedder
 from principles_store.index import Index
 from principles_store.principle import Principle
@@ -24,6 +26,12 @@ NO_MODEL_NOTICE = (
     "No language model is configured, so this is not an answer to your question: it is only what general safety principles "
     "say about such questions. It does not replace a clinician."
 )
+NOT_READ = (
+    "without a model only plain English is read, and this doesn't seem to be: little of it was judged, and an emergency may have "
+    "been missed"
+)
+LEAST_WORDS = 8
+"""Fewer say too little about their language."""
 NOTHING_TO_SAY = "None of the principles applies closely enough to say more."
 MAX_COMPOSED = 4
 """Principles quoted in a composed answer: more would bury the first."""
@@ -75,7 +83,15 @@ def embedded_engine(index: Index, embedder: Embedder, *, k: int) -> Engine:
         rubric_writer=LibraryRubric(),
         judge=judge,
         reviser=EmbeddedReviser(judge, index.library),
+        fitter=warn_unless_english,
     )
+
+
+def warn_unless_english(conversation: Conversation, draft: str | None) -> tuple[Conversation, str | None]:
+    """Return the conversation as it is, with a warning where this engine can't read it; few words are taken on trust."""
+    question = last_turn(conversation)
+    is_read = count_words(f"{question} {draft or ''}") < LEAST_WORDS or is_english(question, draft or "")
+    return conversation, None if is_read else NOT_READ
 
 
 def _wording(principle: Principle, case: Case) -> str | None:

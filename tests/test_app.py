@@ -69,11 +69,28 @@ def test_nobody_opens_anothers_conversation_by_its_id(tab: app.ChatTab) -> None:
 
 def test_a_rejected_edit_is_taken_back_and_comes_again(tab: app.ChatTab) -> None:
     page = shown(tab.ask(QUESTION, DRAFT, "", ANN))
-    rejected = {"edits": [0, 1, 2], "decision": "reject", "comments": ["no", "", ""]}
+    rejected = {"turn": None, "edits": [0, 1, 2], "decision": "reject", "comments": ["no", "", ""]}
     without = shown(tab.decide(page["conversation"], ANN, SimpleNamespace(**rejected)))
     assert without["chat"][-1]["content"] == DRAFT
     again = shown(tab.decide(page["conversation"], ANN, SimpleNamespace(**rejected | {"decision": "accept"})))
     assert again["chat"] == page["chat"]
+
+
+def test_a_page_that_was_left_behind_decides_nothing(tab: app.ChatTab, desk: Desk) -> None:
+    id = shown(tab.ask(QUESTION, DRAFT, "", ANN))["conversation"]
+    seen = desk.turns(desk_owner := "browser:" + "a" * 43, id)[0]["id"]
+    shown(tab.ask("Is a pulse of 58 normal?", "Great question! Yes, it is.", id, ANN))
+    event = SimpleNamespace(turn=seen, edits=[0], decision="reject", comments=[""])
+    page = shown(tab.decide(id, ANN, event))
+    assert "has gone on meanwhile" in page["status"]
+    assert len(page["chat"]) == 4
+    assert [turn["decisions"] for turn in desk.turns(desk_owner, id)] == [[], []]
+
+
+def test_a_conversation_that_another_tab_deleted_is_not_gone_on_with(tab: app.ChatTab) -> None:
+    id = shown(tab.ask(QUESTION, DRAFT, "", ANN))["conversation"]
+    tab.delete(id, ANN)
+    assert "has been deleted" in shown(tab.ask("And now?", "", id, ANN))["status"]
 
 
 @pytest.mark.parametrize(
@@ -84,12 +101,12 @@ def test_a_refusal_says_what_to_do_and_leaves_all_else(
     tab: app.ChatTab, question: str, draft: str, message: str
 ) -> None:
     page = shown(tab.ask(question, draft, "", ANN))
-    assert list(page) == ["notice"]
-    assert message in page["notice"]
+    assert list(page) == ["status"]
+    assert message in page["status"]
 
 
 def test_without_cookies_the_page_says_so(tab: app.ChatTab) -> None:
-    assert "allow cookies" in shown(tab.ask(QUESTION, DRAFT, "", SimpleNamespace(cookies={}, username=None)))["notice"]
+    assert "allow cookies" in shown(tab.ask(QUESTION, DRAFT, "", SimpleNamespace(cookies={}, username=None)))["status"]
 
 
 def test_a_deleted_conversation_is_gone(tab: app.ChatTab, desk: Desk) -> None:

@@ -32,7 +32,10 @@ def faults(page: Any) -> list[str]:
     for width, dark in ((DESK, False), (PHONE, True)):
         page.set_viewport_size({"width": width, "height": 900})
         page.evaluate("dark => document.body.classList.toggle('dark', dark)", dark)
-        page.wait_for_timeout(250)  # colours change gradually
+        page.wait_for_timeout(250)  # colours change gradually, on a busy machine over several frames
+        page.wait_for_function(
+            "document.getAnimations().every(a => a.playState !== 'running' || a.effect.getTiming().iterations === Infinity)"
+        )
         found += [
             f"{fault['id']} ({width}): {node['html'][:200]} {node['failureSummary']}"
             for fault in Axe().run(page).response["violations"]

@@ -6,7 +6,7 @@ import re
 import pytest
 
 from agent.api import invoke
-from agent.embedded import NO_MODEL_NOTICE
+from agent.embedded import NO_MODEL_NOTICE, NOT_READ
 from agent.sentences import split
 from agent.weave import Weave
 
@@ -224,3 +224,17 @@ def test_known_injections_make_no_text_vanish(context, dev_data):
             answer = invoke(question, draft=draft, context=context)
             assert {edit["op"] for edit in answer["edits"]} <= {"ADD"}
             assert draft in answer["answer"]
+
+
+@pytest.mark.parametrize(
+    ("question", "is_warned"),
+    [
+        ("Meine kleine Tochter hat seit gestern hohes Fieber und trinkt kaum noch, was soll ich tun?", True),
+        ("У моей дочери высокая температура со вчерашнего дня, она почти не пьёт. Что делать?", True),
+        ("My little girl has had a high fever since yesterday and hardly drinks, what should I do?", False),
+        ("fever in a baby", False),
+    ],
+)
+def test_what_the_engine_cannot_read_is_said(context, question, is_warned):
+    warnings = invoke(question, draft="Wait.", context=context)["warnings"]
+    assert (NOT_READ in warnings) == is_warned

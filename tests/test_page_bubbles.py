@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from page_turns import answered, without
 
-from agent.page.bubbles import DRAFT_HEAD, UNANSWERED, WAITING, as_typed, chat_messages
+from agent.page.bubbles import DRAFT_HEAD, LONGEST_RENDERED, UNANSWERED, WAITING, as_typed, chat_messages
 from agent.review.progress import begun
 from agent.review.turn import Turn, new_turn
 from agent.state import AgentContext
@@ -105,3 +105,12 @@ def test_a_turn_at_work_stands_where_it_was_asked(turn: Turn) -> None:
     own = begun(without(turn, 0))
     assert chat_messages([turn, other], own) == chat_messages([own.turn, other], None)
     assert said(chat_messages([turn], begun(other)))[-2:] == ["And then?", WAITING]
+
+
+@pytest.mark.parametrize("unit", ["**_`", "1. x\n", "| a | b |\n", "```\n<b>"])
+def test_a_text_too_long_to_be_rendered_is_shown_as_it_was_typed(unit: str) -> None:
+    text = unit * (1 + LONGEST_RENDERED // len(unit))
+    fence, *lines, end = as_typed(text).split("\n")
+    assert "\n".join(lines) == text
+    assert fence == f"{end}text"
+    assert end not in text

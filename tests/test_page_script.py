@@ -57,10 +57,10 @@ def comment(page: Any, edit: int, text: str) -> None:
     card(page, edit).get_by_role("textbox").fill(text)
 
 
-def test_a_decision_takes_its_comment_along(page: Any) -> None:
+def test_a_decision_takes_its_turn_and_its_comment_along(page: Any, turn: Turn) -> None:
     comment(page, 1, " too blunt ")
     card(page, 1).get_by_role("button", name="Reject edit 2").click()
-    told = {"edits": [1], "decision": "reject", "comment": "too blunt", "comments": ["too blunt"]}
+    told = {"turn": turn["id"], "edits": [1], "decision": "reject", "comment": "too blunt", "comments": ["too blunt"]}
     assert page.evaluate("sent") == [["submit", told]]
 
 

@@ -16,6 +16,8 @@ from agent.review.turn import Turn
 DRAFT_HEAD = "**Draft, not checked yet**"
 WAITING = "*Working on it. The draft appears here as it is written.*"
 UNANSWERED = "*No answer yet.*"
+LONGEST_RENDERED = 10_000
+"""Characters; beyond, a browser may take many seconds to make Markdown of it, so that it is shown as it was typed."""
 _JOINER = "\u2060"
 _DOUBTFUL = re.compile(
     r"""^ [ \t>*+\-\d.)]++ (?:`{3}|~{3})                        # a fence inside a list or a quote, or set in
@@ -51,6 +53,9 @@ def chat_messages(turns: Sequence[Turn], progress: Progress | None) -> list[dict
 def as_typed(text: str) -> str:
     """Return Markdown in which tags, entities and pictures are shown as they were typed."""
     text = re.sub(r"\r\n?", "\n", text)
+    if len(text) > LONGEST_RENDERED:
+        fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", text)), default=0))
+        return f"{fence}text\n{text}\n{fence}"
     escaped = None if _DOUBTFUL.search(text) else _with_entities(text)
     return re.sub(r"<(?=[A-Za-z/!?])|!(?=\[)|&(?=#?\w+;)", rf"\g<0>{_JOINER}", text) if escaped is None else escaped
 

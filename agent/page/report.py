@@ -14,6 +14,8 @@ from agent.page.wording import CUT_SHORT, WHY_UNCHANGED, capital, counted, numbe
 from agent.review.turn import Turn
 from principles_store.library import Library
 
+CAUTION = "These criteria are all that was looked at: text without a mark was left as it was, and may still be wrong."
+
 
 def report_html(turn: Turn, library: Library, *, is_open: bool) -> str:
     """Return the whole report; `is_open`: the edits can be decided on, as on the last turn of a conversation."""
@@ -33,7 +35,8 @@ def report_html(turn: Turn, library: Library, *, is_open: bool) -> str:
             _usage(shown),
         ]
     edits = len(turn["output"]["edits"]) if turn["output"] else 0
-    return f'<div class="clinalign report" data-turn="{id_prefix(turn)}" data-edits="{edits}">{"".join(parts)}</div>'
+    of = f'data-turn="{id_prefix(turn)}" data-turn-id="{escape(turn["id"])}" data-edits="{edits}"'
+    return f'<div class="clinalign report" {of}>{"".join(parts)}</div>'
 
 
 def _failure(error: str) -> str:
@@ -44,7 +47,7 @@ def _statement(shown: Answered) -> str:
     """Return in plain words what became of the draft, and how many criteria each version satisfies."""
     said, *more = _unchanged(shown) if not shown.output["edits"] else _changed(shown)
     rest = "".join(tagged("p", line) for line in more if line)
-    return f"{tagged('p', said, 'statement')}{rest}{_own_version(shown)}{scores_html(shown)}"
+    return f"{tagged('p', said, 'statement')}{rest}{_own_version(shown)}{scores_html(shown)}{tagged('p', CAUTION, 'quiet')}"
 
 
 def _unchanged(shown: Answered) -> list[str]:

@@ -31,6 +31,7 @@ from principles_store.conversation import ConversationError, parse_conversation
 
 _TITLE_CHARACTERS = 80
 _LONGEST_DAYS = 36_500.0
+_GONE_ON = "the conversation has gone on meanwhile; only its last answer can be decided on"
 _UNFINISHED = "the conversation's last turn was cut off before it was finished; resume it first"
 
 Events = Iterator[Event | TurnChanged]
@@ -105,20 +106,31 @@ class Conversations:
         return self._claimed(thread, work())
 
     def decide(
-        self, owner: str, id: str, decisions: Sequence[Mapping[str, Any]], *, by: str | None, context: AgentContext
+        self,
+        owner: str,
+        id: str,
+        decisions: Sequence[Mapping[str, Any]],
+        *,
+        by: str | None,
+        context: AgentContext,
+        turn: str | None = None,
     ) -> Events:
         """Decide on edits of the last turn: {edit, decision, comment?} each; what was decided before can be taken back.
+
+        `turn` is the id of the turn that the person sees, where it may have been overtaken (None: the last, whichever it is).
 
         TurnChanged at once with the recomposed answer, and again with the verdicts on it. Raises InputError.
         """
         thread = Owner(owner).thread(id)
         given = [{**decision, "by": by} if isinstance(decision, Mapping) else decision for decision in decisions]
         turns = self._turns(thread)
+        if turn is not None and (not turns or turns[-1]["id"] != turn):
+            raise InputError(_GONE_ON)
         read_decisions(given, turns[-1] if turns else None)
 
         def work() -> Events:
             if [turn["id"] for turn in self._turns(thread)] != [turn["id"] for turn in turns]:
-                raise InputError("the conversation has gone on meanwhile; only its last answer can be decided on")
+                raise InputError(_GONE_ON)
             yield from self._stream(thread, Command(resume=given), context, until="recompose")
             yield TurnChanged(self._turns(thread)[-1])
             yield from self._finish(thread, context)

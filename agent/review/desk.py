@@ -71,7 +71,9 @@ class Desk:
             (owner, id), lambda context: self._conversations.ask(owner, id, question, draft, context=context)
         )
 
-    def decide(self, owner: str, id: str, decisions: Sequence[Mapping[str, Any]], by: str | None) -> Run:
+    def decide(
+        self, owner: str, id: str, decisions: Sequence[Mapping[str, Any]], by: str | None, *, turn: str | None = None
+    ) -> Run:
         """Have the last answer composed anew as a person decided on its edits, and judged in the background.
 
         What is still being judged of an earlier decision is given up. Raises as `ask` does.
@@ -82,7 +84,7 @@ class Desk:
             earlier.wait(END_S)
         return self._begin(
             (owner, id),
-            lambda context: self._conversations.decide(owner, id, decisions, by=by, context=context),
+            lambda context: self._conversations.decide(owner, id, decisions, by=by, context=context, turn=turn),
             is_decision=True,
         )
 
