@@ -5,6 +5,8 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,10 +16,12 @@ import pytest
 
 import app
 from agent.api import invoke
+from agent.engine import WrittenRubric
+from agent.errors import ModelError
 from agent.page.view import Live
 from agent.review.conversations import Conversations
 from agent.review.desk import Desk
-from agent.state import AgentContext
+from agent.state import EMERGENCY_NOTICE, AgentContext
 
 QUESTION, DRAFT = (app.EXAMPLES[0][name] for name in ("question", "draft"))
 ANN, BEN = (SimpleNamespace(cookies={"clinalign": letter * 43}, username=None) for letter in "ab")
@@ -107,6 +111,18 @@ def test_a_refusal_says_what_to_do_and_leaves_all_else(
 
 def test_without_cookies_the_page_says_so(tab: app.ChatTab) -> None:
     assert "allow cookies" in shown(tab.ask(QUESTION, DRAFT, "", SimpleNamespace(cookies={}, username=None)))["status"]
+
+
+def test_the_emergency_notice_stays_where_no_answer_came(context: AgentContext) -> None:
+    class Away:
+        def write(self, *_: Any, **__: Any) -> WrittenRubric:
+            raise ModelError("the model is away; start it", "unreachable")
+
+    broken = replace(context, engine=replace(context.engine, rubric_writer=Away()))
+    with closing(Desk(broken, Conversations(None), max_running=1, max_waiting=0, steps_at_once=1)) as desk:
+        page = shown(app.ChatTab(desk, broken).ask(QUESTION, DRAFT, "", ANN))
+    assert "the model is away" in page["chat"][-1]["content"].lower()
+    assert EMERGENCY_NOTICE in page["notice"]
 
 
 def test_a_deleted_conversation_is_gone(tab: app.ChatTab, desk: Desk) -> None:
