@@ -43,8 +43,7 @@ from principles_store.errors import ClinAlignError
 
 EXAMPLES = json.loads((Path(__file__).parent / "examples" / "chat.json").read_text(encoding="utf-8"))
 ABOUT = "Answers checked against clinical principles, every change explained."
-FOLLOWERS_AT_ONCE = 1000
-"""Events under way in Gradio. They only follow runs, which the desk bounds."""
+FOLLOWERS_AT_ONCE = 1000  # events under way in Gradio: they only follow runs, which the desk bounds
 THEME = gr.themes.Default(
     primary_hue="blue", font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]
 ).set(  # Gradio's own have less contrast than 4.5 to 1
@@ -94,13 +93,17 @@ class ChatTab:
 
     async def decide(self, id: str, request: gr.Request, event: gr.EventData) -> AsyncIterator[Any]:
         """Put the answer together without the edits that were rejected."""
+        owner = None
         try:
             owner = _owner(request)
             said = zip(event.edits, event.comments, strict=True)
             decisions = [{"edit": edit, "decision": event.decision, "comment": comment} for edit, comment in said]
             run = await asyncio.to_thread(self._desk.decide, owner, id, decisions, by=request.username, turn=event.turn)
-        except ClinAlignError as error:  # shown as it stands: the page may have been left behind by another tab
-            yield standing(id, self._desk.turns(_owner(request), id), self._library)._replace(status=refusal(error))
+        except ClinAlignError as error:
+            if owner is None:
+                yield _unchanged_but(refusal(error))
+            else:  # as it stands: the page may have been left behind by another tab
+                yield standing(id, self._desk.turns(owner, id), self._library)._replace(status=refusal(error))
             return
         async for view in self._follow(owner, id, run):
             yield view
@@ -110,13 +113,12 @@ class ChatTab:
         owner = _owner(request)
         view = settled(self._desk.turns(owner, id or ""), self._desk.cards(owner))
         known = id if any(id == card for _, card in view.earlier) else None
+        last = len(view.turns) - 1 if view.turns else None
         return [
             gr.skip() if view.question is None else view.question,
             gr.skip() if view.draft is None else view.draft,
             gr.update(choices=view.earlier, value=known),
-            gr.update(
-                choices=view.turns, value=len(view.turns) - 1 if view.turns else None, visible=len(view.turns) > 1
-            ),
+            gr.update(choices=view.turns, value=last, visible=len(view.turns) > 1),
         ]
 
     def stop(self, id: str, request: gr.Request) -> None:
@@ -152,12 +154,10 @@ def _unchanged_but(status: str) -> list[Any]:
     return [status if name == "status" else gr.skip() for name in Live._fields]
 
 
-def build_page(desk: Desk, context: AgentContext, *, has_login: bool = False) -> gr.Blocks:
-    """Return the page with its two tabs, its queue bounded."""
-    page = gr.Blocks(title="ClinAlign", analytics_enabled=False)
-    leave = " [Log out](logout)" if has_login else ""
-    with page:
-        gr.Markdown(f"# ClinAlign\n{ABOUT} {DISCLAIMER}{leave}")
+def build_page(desk: Desk, context: AgentContext, *, has_login: bool = False) -> Any:
+    """Return the page (gr.Blocks) with its two tabs, its queue bounded."""
+    with gr.Blocks(title="ClinAlign", analytics_enabled=False) as page:
+        gr.Markdown(f"# ClinAlign\n{ABOUT} {DISCLAIMER}{' [Log out](logout)' if has_login else ''}")
         with gr.Tab("Chat"):
             lay_out_chat(page, ChatTab(desk, context))
         with gr.Tab("Principles"):

@@ -110,7 +110,11 @@ def test_a_refusal_says_what_to_do_and_leaves_all_else(
 
 
 def test_without_cookies_the_page_says_so(tab: app.ChatTab) -> None:
-    assert "allow cookies" in shown(tab.ask(QUESTION, DRAFT, "", SimpleNamespace(cookies={}, username=None)))["status"]
+    nobody = SimpleNamespace(cookies={}, username=None)
+    decision = SimpleNamespace(turn="t", edits=[0], decision="reject", comments=[""])
+    for page in (shown(tab.ask(QUESTION, DRAFT, "", nobody)), shown(tab.decide("c", nobody, decision))):
+        assert list(page) == ["status"]
+        assert "allow cookies" in page["status"]
 
 
 def test_the_emergency_notice_stays_where_no_answer_came(context: AgentContext) -> None:
@@ -123,6 +127,24 @@ def test_the_emergency_notice_stays_where_no_answer_came(context: AgentContext) 
         page = shown(app.ChatTab(desk, broken).ask(QUESTION, DRAFT, "", ANN))
     assert "the model is away" in page["chat"][-1]["content"].lower()
     assert EMERGENCY_NOTICE in page["notice"]
+
+
+def test_old_conversations_are_forgotten_while_the_page_is_served(context: AgentContext) -> None:
+    conversations = Conversations(None)
+    desk = Desk(context, conversations, max_running=1, max_waiting=0, steps_at_once=1)
+    shown(app.ChatTab(desk, context).ask(QUESTION, DRAFT, "", ANN))
+    owner = "browser:" + "a" * 43
+
+    async def serve() -> bool:
+        async with app.lifespan_of(desk, conversations, keep_days=0)(None):
+            for _ in range(200):
+                if not desk.cards(owner):
+                    return True
+                await asyncio.sleep(0.05)
+        return False
+
+    assert len(desk.cards(owner)) == 1
+    assert asyncio.run(serve())
 
 
 def test_a_deleted_conversation_is_gone(tab: app.ChatTab, desk: Desk) -> None:

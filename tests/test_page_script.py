@@ -60,7 +60,7 @@ def comment(page: Any, edit: int, text: str) -> None:
 def test_a_decision_takes_its_turn_and_its_comment_along(page: Any, turn: Turn) -> None:
     comment(page, 1, " too blunt ")
     card(page, 1).get_by_role("button", name="Reject edit 2").click()
-    told = {"turn": turn["id"], "edits": [1], "decision": "reject", "comment": "too blunt", "comments": ["too blunt"]}
+    told = {"turn": turn["id"], "edits": [1], "decision": "reject", "comments": ["too blunt"]}
     assert page.evaluate("sent") == [["submit", told]]
 
 
@@ -79,7 +79,7 @@ def test_pressing_what_is_pressed_sends_nothing_but_a_new_comment(page: Any, tur
     assert page.evaluate("sent") == []
     card(page, 0).get_by_role("textbox").fill("never")
     card(page, 0).get_by_role("button", name="Save comment").click()
-    assert [told["comment"] for _, told in page.evaluate("sent")] == ["never"]
+    assert [told["comments"] for _, told in page.evaluate("sent")] == [["never"]]
 
 
 def test_the_changed_words_open_the_reason_and_escape_closes_it(page: Any) -> None:

@@ -23,7 +23,7 @@ function decide(button) {
   // What comes above will change its height: the button, or the edit in the text where it is pressed there, stays where it is.
   const stay = button.closest("[popover]") ? all(".diff button").find((number) => number.popoverTargetElement === button.closest("[popover]")) : button;
   place = stay && { key: stay.dataset.key, top: stay.getBoundingClientRect().top };
-  trigger("submit", { turn: report.dataset.turnId, edits, decision, comment: edits.length === 1 ? comments[0] : "", comments });
+  trigger("submit", { turn: report.dataset.turnId, edits, decision, comments });
 }
 
 function openReason(changed) {

@@ -13,6 +13,7 @@ from threadpoolctl import threadpool_limits
 from agent.page.door import PageDoor
 from agent.review.conversations import Conversations
 from agent.review.desk import Desk
+from agent.serving.cli import uvicorn_config
 
 PURGE_EVERY_S = 3600.0
 SHUTDOWN_S = 5
@@ -43,15 +44,7 @@ def lifespan_of(
 
 def run_page(door: PageDoor, listener: socket.socket) -> None:
     """Serve until interrupted."""
-    config = uvicorn.Config(
-        door,
-        log_level="warning",
-        access_log=False,
-        ws="none",
-        server_header=False,
-        timeout_graceful_shutdown=SHUTDOWN_S,
-    )
-    _PageServer(config, door).run(sockets=[listener])
+    _PageServer(uvicorn_config(door, shutdown_s=SHUTDOWN_S), door).run(sockets=[listener])
 
 
 class _PageServer(uvicorn.Server):

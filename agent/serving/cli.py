@@ -17,6 +17,8 @@ from agent.cli_options import Judge, Library, Model, Redact, Temperature, Trace
 from agent.errors import ConfigError
 
 if TYPE_CHECKING:
+    import uvicorn
+
     from agent.server import ServerOptions
 
 KEY_VARIABLE = "CLINALIGN_SERVER_KEY"
@@ -123,15 +125,21 @@ def run(app: Any, listener: socket.socket) -> None:
     """Serve until interrupted."""
     import uvicorn
 
-    config = uvicorn.Config(
+    uvicorn.Server(uvicorn_config(app, shutdown_s=SHUTDOWN_S)).run(sockets=[listener])
+
+
+def uvicorn_config(app: Any, *, shutdown_s: int) -> uvicorn.Config:
+    """Return how an app of ours is served: quietly, and with so long for what is under way at the end."""
+    import uvicorn
+
+    return uvicorn.Config(
         app,
         log_level="warning",
         access_log=False,
         ws="none",
         server_header=False,
-        timeout_graceful_shutdown=SHUTDOWN_S,
+        timeout_graceful_shutdown=shutdown_s,
     )
-    uvicorn.Server(config).run(sockets=[listener])
 
 
 def _door(options: ServerOptions) -> str:
