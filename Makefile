@@ -30,12 +30,13 @@ test-inspect: ## the inspect_ai task, in an environment of its own (2.1 GB, once
 	@.venv-inspect/bin/python -m pytest -o addopts="-q --strict-markers --timeout 300" tests/test_inspect_task.py \
 	  tests/test_inspect_scores.py tests/test_inspect_cli.py $(ARGS)
 
-check: $(VENV)/.dev ## format, lint, types, import contracts, library, fitted thresholds
+check: $(VENV)/.dev ## format, lint, types, import contracts, principles, rubrics, fitted thresholds
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/clinalign principles lint
+	@$(BIN)/clinalign rubrics lint
 	@$(BIN)/python -m training.fit_detectors --check
 
 fix: $(VENV)/.dev ## format and mend what ruff can
@@ -76,17 +77,17 @@ $(BIN)/python:
 
 $(VENV)/.run: $(BIN)/python pyproject.toml constraints.txt
 	@echo "installing into $(VENV) (once, about two minutes)"
-	@$(PIP) -e '.[serve,batch]'
+	@$(PIP) -e '.[serve,batch,rubrics]'
 	@$(BIN)/python -m compileall -q $(VENV)/lib >/dev/null 2>&1 || true
 	@touch $@
 
 $(VENV)/.app: $(VENV)/.run
-	@$(PIP) -e '.[app,serve,batch]'
+	@$(PIP) -e '.[app,serve,batch,rubrics]'
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.run
 	@echo "installing the development tools into $(VENV) (once)"
-	@$(PIP) -e '.[app,serve,batch,ray,dev]'
+	@$(PIP) -e '.[app,serve,batch,rubrics,postgres,ray,dev]'
 	@touch $@
 
 .PHONY: help run test test-slow test-vllm test-inspect check fix fit app serve bench screenshots clean

@@ -18,7 +18,7 @@ import typer
 
 from agent.batch.cli import batch
 from agent.batch.exports.cli import export
-from agent.cli_options import Judge, Library, Model, Redact, Temperature, Trace
+from agent.cli_options import Judge, Library, Model, Principles, Redact, Rubrics, Seeds, Temperature, Trace
 from agent.serving.cli import serve
 from principles_store.errors import ClinAlignError
 
@@ -48,6 +48,9 @@ def revise(  # noqa: PLR0913, PLR0917  # each is an option of the command
     judge: Judge = None,
     temperature: Temperature = None,
     library: Library = None,
+    rubrics: Rubrics = None,
+    principles: Principles = None,
+    seeds: Seeds = None,
     k: Annotated[int | None, typer.Option("-k", help="Principles to retrieve.")] = None,
     max_rounds: Annotated[int | None, typer.Option(help="Rounds of revision.")] = None,
     max_calls: Annotated[int | None, typer.Option(help="Model calls.")] = None,
@@ -79,6 +82,9 @@ def revise(  # noqa: PLR0913, PLR0917  # each is an option of the command
         judge=judge,
         temperature=temperature,
         library=library,
+        rubrics=rubrics,
+        principles=principles,
+        seeds=seeds,
         k=k,
         max_rounds=max_rounds,
         max_calls=max_calls,

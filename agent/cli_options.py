@@ -10,6 +10,20 @@ import typer
 Library = Annotated[
     Path | None, typer.Option(help="Folder of principle files, or a JSON list.", envvar="CLINALIGN_LIBRARY")
 ]
+Rubrics = Annotated[
+    Path | None,
+    typer.Option(
+        help="Folder or file of rubrics that seeds come from; none: the shipped ones.", envvar="CLINALIGN_RUBRICS"
+    ),
+]
+Principles = Annotated[
+    bool | None,
+    typer.Option("--principles/--no-principles", help="Whether a model's rubric is written with principles."),
+]
+Seeds = Annotated[
+    bool | None,
+    typer.Option("--seeds/--no-seeds", help="Whether a model sees criteria of rubrics for similar conversations."),
+]
 Model = Annotated[
     str | None,
     typer.Option(

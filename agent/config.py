@@ -35,6 +35,12 @@ class Settings(BaseSettings):
     """The shipped model, or a sentence-transformers model or folder."""
     threads: int | None = Field(None, ge=1)
     """Of the shipped embedding model; None: one per core."""
+    principles: bool = True
+    """Whether a model's rubric is written with principles; the embedded engine can't do without."""
+    seeds: bool = True
+    """Whether a model writing a rubric is shown criteria of rubrics for similar conversations."""
+    rubrics: Path | None = None
+    """Folder or file of rubrics that seeds come from; None: the shipped starter set, synthetic and not clinician-verified."""
     k: int | None = Field(None, ge=1, le=50)
     """Principles retrieved per conversation; None: 8 for the embedded engine, 10 for a model, which leaves out what doesn't fit."""
     seed: int | None = None
@@ -75,6 +81,8 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _consistent(self) -> Settings:
+        if not self.principles and not self.model:
+            raise ValueError("principles=false needs a model: the embedded engine has nothing else to judge by")
         if self.judge and not self.model:
             raise ValueError("judge needs a model too: the embedded engine judges by itself")
         if self.max_cost is not None and self.model and not (self.price_input or self.price_output):
@@ -107,8 +115,8 @@ def load_settings(**explicit: Any) -> Settings:
         raise ConfigError(f"setting {name} ({PREFIX}{name.upper()}): {first['msg']}, got {first['input']!r}") from error
 
 
-_OF_OTHERS = frozenset({"CLINALIGN_SERVER_KEY"})
-"""Read by `clinalign serve` itself, since a setting would be shown and compared."""
+_OF_OTHERS = frozenset({"CLINALIGN_REVIEWS", "CLINALIGN_SERVER_KEY"})
+"""Read by the commands that they are for; as a setting, a key would be shown and compared."""
 
 
 def _unknown_variables(environment: Mapping[str, str]) -> list[str]:

@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING
 from agent.config import Settings
 from agent.embedded import embedded_engine
 from agent.engine import Engine
+from agent.seeds import NoSeeds, Seeds, StoredSeeds
 from agent.state import AgentContext
 from agent.trace import check_trace
-from principles_store.embedding import load_embedder
+from principles_store.embedding import Embedder, load_embedder
 from principles_store.index import DEFAULT_K
 from principles_store.library import load_library
+from principles_store.rubric_set import load_rubrics
 from principles_store.scenario import load_classifier
 from principles_store.shared_embedding import BatchingEmbedder, EmbeddingMemory
-from principles_store.store import default_store_dir, open_index
+from principles_store.store import default_store_dir, open_index, open_seed_index
 
 if TYPE_CHECKING:
     from agent.chat import ChatClient
@@ -37,6 +39,7 @@ def load_context(settings: Settings) -> AgentContext:
     encoder = load_embedder(settings.embedder, cache_dir=settings.cache, threads=settings.threads)
     embedder = EmbeddingMemory(BatchingEmbedder(encoder))
     index = open_index(load_library(settings.library), embedder, settings.store or default_store_dir())
+    seeds = open_seeds(settings, embedder) if engine else NoSeeds()
     k = settings.k or (DEFAULT_K_FOR_MODELS if engine else DEFAULT_K)
     return AgentContext(
         engine=engine or embedded_engine(index, embedder, k=k),
@@ -45,10 +48,20 @@ def load_context(settings: Settings) -> AgentContext:
         embedder=embedder,
         limits=settings.limits(),
         k=k,
+        uses_principles=settings.principles or engine is None,  # the embedded engine judges by nothing else
+        seeds=seeds,
         seed=settings.seed or 0,
         trace=settings.trace,
         trace_text=settings.trace_text,
     )
+
+
+def open_seeds(settings: Settings, embedder: Embedder) -> Seeds:
+    """Return the seeds that the settings name; raises LibraryError or StoreError where their rubrics can't be read."""
+    if not settings.seeds:
+        return NoSeeds()
+    rubrics = load_rubrics(settings.rubrics)
+    return StoredSeeds(open_seed_index(rubrics, embedder, settings.store or default_store_dir()), embedder)
 
 
 def open_client(settings: Settings, spec: str) -> ChatClient:

@@ -16,6 +16,7 @@ from agent.judge import Judge
 from agent.ledger import Ledger
 from agent.request import AskedForm
 from agent.rubric import Criterion, Rubric, Verdict
+from agent.seeds import Seed
 from principles_store.conversation import Conversation
 from principles_store.index import Retrieved
 from principles_store.scenario import Scenario
@@ -32,6 +33,8 @@ class Case:
     scenario: Scenario
     form: AskedForm
     principles: tuple[Retrieved, ...] = ()
+    seeds: tuple[Seed, ...] = ()
+    """Criteria of rubrics for similar conversations; only for whoever weighs them."""
 
 
 class Drafter(Protocol):

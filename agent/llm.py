@@ -22,7 +22,6 @@ from agent.llm_judge import ModelCritic, ModelJudge
 from agent.llm_prompts import revise_prompt
 from agent.llm_schemas import Edits, ProposedEdit, edits_schema
 from agent.rubric import OWN_KNOWLEDGE, Criterion, Verdict, is_satisfied
-from agent.seeds import NoSeeds, Seeds
 from agent.segments import SegmentEdit, apply_edits, before, check_edits, edit_patches, segments
 from agent.sentences import count_words
 from principles_store.conversation import Conversation
@@ -102,13 +101,12 @@ def llm_engine(
     *,
     limits: Limits,
     windows: tuple[ContextWindow, ...] = (),
-    seeds: Seeds | None = None,
 ) -> Engine:
     """Return the engine of one model, or of two: the judge also writes the rubric, so that no model marks its own draft."""
     return Engine(
         name=f"llm (writer {writer.name}, judge {judge.name})",
         drafter=ModelDrafter(writer),
-        rubric_writer=ModelCritic(judge, limits, seeds or NoSeeds()),
+        rubric_writer=ModelCritic(judge, limits),
         judge=ModelJudge(judge),
         reviser=ModelReviser(writer),
         drafts_from_model=True,

@@ -6,7 +6,7 @@ Evidence is given by segment number and quoted by code. A judgement that can't b
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from agent.chat import ChatClient
 from agent.criteria_seen import CriteriaReader
@@ -24,7 +24,7 @@ from agent.llm_schemas import (
     judgement_schema,
 )
 from agent.rubric import OWN_KNOWLEDGE, Criterion, Verdict
-from agent.seeds import MAX_SEEDS, MIN_SIMILARITY, NoSeeds, Seed, Seeds
+from agent.seeds import MAX_FROM_SEEDS, Seed
 from agent.segments import quote, segments
 from agent.sentences import count_words
 from principles_store.conversation import Conversation
@@ -37,11 +37,9 @@ class ModelCritic:
 
     client: ChatClient
     limits: Limits
-    seeds: Seeds = field(default_factory=NoSeeds)
 
     def write(self, case: Case, draft: str, *, ledger: Ledger, on_seen: OnSeen | None = None) -> WrittenRubric:
-        near = [seed for seed in self.seeds.similar(case.conversation) if seed.similarity >= MIN_SIMILARITY]
-        seeds = near[:MAX_SEEDS]
+        seeds = case.seeds
         asked = critique_prompt(
             case.conversation,
             draft,
@@ -54,7 +52,7 @@ class ModelCritic:
             self.client,
             Critique,
             schema=schema,
-            check=lambda reply: _check_critique(reply, case, seeds),
+            check=lambda reply: _check_critique(reply, case),
             ledger=ledger,
             on_token=CriteriaReader(on_seen) if on_seen else None,
         )
@@ -100,21 +98,25 @@ class ModelJudge:
         ]
 
 
-def _check_critique(reply: Critique, case: Case, seeds: Sequence[Seed]) -> None:
+def _check_critique(reply: Critique, case: Case) -> None:
     for position, item in enumerate(reply.criteria, start=1):
         if item.points == 0:
             raise ValueError(f"criterion {position}: points must not be 0")
-        if not -len(seeds) <= item.principle <= len(case.principles):
+        if not -len(case.seeds) <= item.principle <= len(case.principles):
             raise ValueError(f"criterion {position}: there is no principle {item.principle}")
     texts = [item.criterion for item in reply.criteria]
     if len(set(texts)) < len(texts):
         raise ValueError("two criteria are the same; give each once")
+    if (seeded := sum(item.principle < 0 for item in reply.criteria)) > MAX_FROM_SEEDS:
+        raise ValueError(
+            f"{seeded} criteria come from seeds; at most {MAX_FROM_SEEDS} may, keep those that matter most here"
+        )
 
 
 def _source(item: JudgedCriterion, principles: Sequence[Retrieved], seeds: Sequence[Seed]) -> str:
     if item.principle > 0:
         return principles[item.principle - 1].principle.id
-    return f"rubric:{seeds[-item.principle - 1].rubric_id}" if item.principle < 0 else OWN_KNOWLEDGE
+    return seeds[-item.principle - 1].source if item.principle < 0 else OWN_KNOWLEDGE
 
 
 def _verdict(given: AnswerVerdict | JudgedCriterion, answer: str, *, fix: str | None = None) -> Verdict:

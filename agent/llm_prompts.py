@@ -20,7 +20,7 @@ from agent.ledger import Ledger
 from agent.llm_schemas import LABELS, MAX_CRITERIA, MAX_OWN_CRITERIA
 from agent.prompt import Fenced, Field, load_prompt
 from agent.rubric import Criterion, Verdict
-from agent.seeds import Seed
+from agent.seeds import MAX_FROM_SEEDS, Seed, seeds_block
 from agent.segments import numbered
 from agent.sentences import count_words
 from principles_store.conversation import Conversation
@@ -73,7 +73,7 @@ def critique_prompt(
         conversation,
         draft=_draft(draft),
         principles=Fenced("principles", listed or "none was found"),
-        seeds=Fenced("seeds", "\n".join(_seed(n, seed) for n, seed in enumerate(seeds, start=1))) if seeds else "",
+        seeds=seeds_block(seeds),
         principle_note=f"The principles are numbered 1 to {len(principles)}."
         if principles
         else "No principle was found.",
@@ -81,6 +81,7 @@ def critique_prompt(
         max_words=str(max_words),
         most=str(MAX_CRITERIA),
         own=str(MAX_OWN_CRITERIA),
+        seed_note=f", at most {MAX_FROM_SEEDS} of them from seeds (minus the number of the seed)" if seeds else "",
     )
 
 
@@ -135,10 +136,6 @@ def _draft(draft: str) -> Fenced:
 def _principle(number: int, principle: Principle) -> Fenced:
     criteria = "\n".join(f"- ({criterion.points:+d}) {criterion.text}" for criterion in principle.criteria)
     return Fenced("principle", f"{principle.title}. {principle.statement}\n{criteria}", {"number": str(number)})
-
-
-def _seed(number: int, seed: Seed) -> str:
-    return f"{number}. ({seed.points:+d}) {seed.criterion}"
 
 
 def _rubric(rubric: Sequence[Criterion]) -> Fenced:

@@ -19,14 +19,16 @@ from agent.guard import unnamed_losses
 from agent.judge import checked_verdicts
 from agent.ledger import Ledger, Usage
 from agent.request import asked_form
-from agent.retrieval import retrieve_principles
+from agent.retrieval import retrieve_principles, retrieved_row
 from agent.rubric import critique_rows
 from agent.run_end import Update, limit_reached, reason_to_stop, spent, stopped, tried
+from agent.seeds import seed_rows
 from agent.sentences import count_words
 from agent.state import AgentContext, AgentState
 from agent.telemetry import stage_span
 from agent.trace import write_trace
 from principles_store.conversation import parse_conversation
+from principles_store.index import Retrieved
 
 
 class Step(Protocol):
@@ -74,31 +76,22 @@ def write_draft(state: AgentState, runtime: Runtime[AgentContext]) -> Update:
 
 
 def retrieve(state: AgentState, runtime: Runtime[AgentContext]) -> Update:
-    """Find the principles that this conversation and draft call for.
+    """Find the principles that this conversation and draft call for, and criteria of rubrics for similar conversations.
 
     A model that weighs them reads the draft itself; encoding its sentences would cost more time than all else here.
     """
-    context = runtime.context
+    context, case = runtime.context, state["case"]
     weighs = context.engine.weighs_principles
-    found = retrieve_principles(
-        state["case"],
-        context.index,
-        context.embedder,
-        draft=None if weighs else state["best"],
-        k=context.k,
-        wide=weighs,
-    )
-    shown = [
-        {
-            "id": item.principle.id,
-            "title": item.principle.title,
-            "dimension": item.principle.dimension,
-            "score": item.score,
-            "why": list(item.why),
-        }
-        for item in found
-    ]
-    return {"case": replace(state["case"], principles=found), "principles": shown}
+    found: tuple[Retrieved, ...] = ()
+    if context.uses_principles:
+        draft = None if weighs else state["best"]
+        found = retrieve_principles(case, context.index, context.embedder, draft=draft, k=context.k, wide=weighs)
+    seeds = tuple(context.seeds.similar(case.conversation)) if weighs else ()
+    return {
+        "case": replace(case, principles=found, seeds=seeds),
+        "principles": [retrieved_row(item) for item in found],
+        "seeds": seed_rows(seeds),
+    }
 
 
 def write_rubric(state: AgentState, runtime: Runtime[AgentContext]) -> Update:
@@ -229,6 +222,7 @@ def finish(state: AgentState, runtime: Runtime[AgentContext]) -> Update:
         "engine": engine.name,
         "models": {"writer": engine.model_name, "judge": engine.judge_name},
         "library_hash": runtime.context.index.library.content_hash,
+        "rubrics_hash": runtime.context.seeds.content_hash if engine.weighs_principles else "",
     }
     if runtime.context.trace:
         write_trace(

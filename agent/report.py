@@ -83,10 +83,16 @@ def _verdict(criterion: Mapping[str, Any], verdict: Mapping[str, Any]) -> Text:
 
 def _footer(output: AgentOutput) -> RenderableType:
     usage = output["usage"]
+    similar = len(output["seeds"])
     lines: Sequence[str] = [
         *(f"warning: {warning}" for warning in output["warnings"]),
         f"{output['engine']}, principles {output['library_hash'][:12]}, {usage['calls']} model calls, "
         f"{usage['input_tokens'] + usage['output_tokens']} tokens, {usage['seconds']:.2f} s",
+        *(
+            [f"seeds from {similar} rubrics of similar conversations ({output['rubrics_hash'][:12]})"]
+            if similar
+            else []
+        ),
         DISCLAIMER,
     ]
     return Text("\n".join(lines), style="dim")

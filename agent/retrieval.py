@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from agent.engine import Case
 from agent.sentences import split
 from principles_store.conversation import Conversation, query_texts, user_text
@@ -19,6 +21,18 @@ def retrieve_principles(
     """
     query = case_query(case.conversation, case.scenario, embedder, draft=draft)
     return tuple(index.search(query, k, wide=wide))
+
+
+def retrieved_row(found: Retrieved) -> dict[str, Any]:
+    """Return a retrieved principle in the form of the JSON contract."""
+    principle = found.principle
+    return {
+        "id": principle.id,
+        "title": principle.title,
+        "dimension": principle.dimension,
+        "score": found.score,
+        "why": list(found.why),
+    }
 
 
 def case_query(conversation: Conversation, scenario: Scenario, embedder: Embedder, *, draft: str | None) -> Query:

@@ -20,6 +20,7 @@ from agent.edit import Edit, Patch, Revision
 from agent.engine import Case, Engine, WrittenRubric
 from agent.ledger import Limits, Usage
 from agent.rubric import Rubric, Verdict
+from agent.seeds import NoSeeds, Seeds
 from principles_store.conversation import Conversation, Message
 from principles_store.index import DEFAULT_K, Index
 from principles_store.scenario import Scenario
@@ -69,6 +70,9 @@ class AgentContext:
     embedder: EmbeddingMemory
     limits: Limits = field(default_factory=Limits)
     k: int = DEFAULT_K
+    uses_principles: bool = True
+    """False: a rubric is written without them, to tell what they give."""
+    seeds: Seeds = field(default_factory=NoSeeds)
     seed: int = 0
     """Of the order in which a judge sees draft and revision."""
     clock: Callable[[], float] = time.monotonic
@@ -110,6 +114,8 @@ class AgentOutput(TypedDict):
     stopped_because: StoppedBecause
     scenario: dict[str, Any]
     principles: list[dict[str, Any]]
+    seeds: list[dict[str, Any]]
+    """Which kept rubrics of similar conversations were shown to the writer of the rubric, and how much of each."""
     rubric: list[dict[str, Any]]
     critiques: list[list[dict[str, Any]]]
     edits: list[dict[str, Any]]
@@ -123,6 +129,8 @@ class AgentOutput(TypedDict):
     models: dict[str, str]
     """Who wrote and who judged: {"writer", "judge"}."""
     library_hash: str
+    rubrics_hash: str
+    """Of the rubrics that seeds come from; empty without seeds."""
     warnings: Annotated[list[str], added]
 
 

@@ -11,30 +11,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
 from principles_store.clinalign_json import entry_from_clinalign
+from principles_store.entry_files import Fault, faults_of, place_of, read_entries, refuse_faults
 from principles_store.errors import LibraryError
 from principles_store.principle import Principle
 
 SHIPPED = Path(__file__).parent / "data"
-_Loader: Any = getattr(
-    yaml, "CSafeLoader", yaml.SafeLoader
-)  # the C loader is ten times as fast; not every build has it
-
-
-class StrictLoader(_Loader):  # type: ignore[misc]
-    """The safe loader, which refuses a key given twice: plain YAML would silently keep the last."""
-
-    def construct_mapping(self, node: Any, deep: bool = False) -> Any:
-        keys = [key.value for key, _ in node.value]
-        if len(keys) != len(set(keys)):
-            twice = next(key for number, (key, _) in enumerate(node.value) if key.value in keys[:number])
-            raise yaml.constructor.ConstructorError(None, None, f"key {twice.value!r} is given twice", twice.start_mark)
-        return super().construct_mapping(node, deep)
 
 
 @dataclass(frozen=True)
@@ -74,22 +60,6 @@ class Library:
 
 
 @dataclass(frozen=True)
-class Fault:
-    """What is wrong with a library, and where."""
-
-    file: str
-    entry: str
-    """Id of the principle, or its place in the file; empty where the library as a whole is meant."""
-    field: str
-    message: str
-    level: Literal["fault", "note"] = "fault"
-
-    def __str__(self) -> str:
-        entry = f"entry {self.entry}: " if self.entry else ""
-        return f"{self.file}: {entry}field {self.field}: {self.message}"
-
-
-@dataclass(frozen=True)
 class LibraryDiff:
     """What changed between two libraries, by id."""
 
@@ -105,9 +75,7 @@ def load_library(path: Path | None = None) -> Library:
     Raises LibraryError naming file, entry and field of every fault of form.
     """
     library, faults = read_library(path)
-    if faults:
-        more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
-        raise LibraryError(f"{faults[0]}{more}", tuple(str(fault) for fault in faults))
+    refuse_faults(faults)
     return library
 
 
@@ -122,11 +90,11 @@ def read_library(path: Path | None = None) -> tuple[Library, list[Fault]]:
     files: dict[str, str] = {}
     places: dict[str, str] = {}
     for file, position, entry in _entries(path):
-        place = f"{position} ({entry.get('id', '?') if isinstance(entry, Mapping) else '?'})"
+        place = place_of(position, entry)
         try:
             principle = Principle.model_validate(entry)
         except ValidationError as error:
-            faults += [Fault(file, place, _location(e["loc"]), _message(e["msg"])) for e in error.errors()]
+            faults += faults_of(error, file, place)
             continue
         if principle.id in files:
             taken = f"{files[principle.id]}: entry {places[principle.id]}"
@@ -155,49 +123,6 @@ def diff_libraries(old: Library, new: Library) -> LibraryDiff:
 
 
 def _entries(path: Path) -> Iterator[tuple[str, int, Any]]:
-    """Yield (file, position from 1, raw entry) for every entry below `path`."""
-    if path.is_dir():
-        files = sorted([*path.glob("*.yaml"), *path.glob("*.yml")])
-        if not files:
-            raise LibraryError(
-                f"{path}: no *.yaml files in this folder; name a folder of principle files or a JSON list"
-            )
-    else:
-        files = [path]
-    for file in files:
-        for position, entry in enumerate(_parse(file), start=1):
-            yield str(file), position, entry
-
-
-def _parse(file: Path) -> list[Any]:
-    try:
-        text = file.read_text(encoding="utf-8")
-    except OSError as error:
-        raise LibraryError(f"{file}: can't be read ({error.strerror}); check the path of the library") from error
-    except UnicodeDecodeError as error:
-        raise LibraryError(f"{file}: not UTF-8 at byte {error.start}; save the file as UTF-8") from error
-    try:
-        data = json.loads(text) if file.suffix == ".json" else yaml.load(text, Loader=StrictLoader)  # noqa: S506 - safe loader
-    except json.JSONDecodeError as error:
-        raise LibraryError(f"{file}: malformed JSON at line {error.lineno}: {error.msg}") from error
-    except RecursionError as error:
-        raise LibraryError(f"{file}: nested too deeply to be a library; expected a list of principles") from error
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f" at line {mark.line + 1}" if mark else ""
-        raise LibraryError(f"{file}: malformed YAML{line}: {getattr(error, 'problem', None) or error}") from error
-    if isinstance(data, dict) and isinstance(data.get("principles"), list):
-        data = data["principles"]
-    if not isinstance(data, list):
-        raise LibraryError(f"{file}: expected a list of principles, found {type(data).__name__}")
-    if file.suffix == ".json":
-        return [entry_from_clinalign(entry, position) for position, entry in enumerate(data, start=1)]
-    return data
-
-
-def _location(loc: tuple[int | str, ...]) -> str:
-    return ".".join(str(part) for part in loc) or "(whole entry)"
-
-
-def _message(message: str) -> str:
-    return message.removeprefix("Value error, ")
+    """Yield (file, position from 1, entry) for every entry below `path`; a JSON list is ClinAlign's own form."""
+    for file, position, entry in read_entries(path, "principles"):
+        yield file, position, entry_from_clinalign(entry, position) if file.endswith(".json") else entry

@@ -12,7 +12,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from principles_store.library import SHIPPED, Fault, Library
+from principles_store.entry_files import Fault
+from principles_store.library import SHIPPED, Library
 from principles_store.principle import SCENARIO_VALUES, Detection, Guidance, Principle, PrincipleCriterion
 
 if TYPE_CHECKING:

@@ -21,9 +21,9 @@ import yaml
 
 from principles_store.conversation import Conversation, ConversationError, Message, parse_conversation, query_texts
 from principles_store.embedding import Embedder, Vectors, default_cache_dir
+from principles_store.entry_files import StrictLoader
 from principles_store.errors import ScenarioError
 from principles_store.kernel_classifier import RIDGE, WIDTH, KernelClassifier, fit_kernel_classifier, shares
-from principles_store.library import StrictLoader
 from principles_store.principle import SCENARIO_VALUES
 from principles_store.scenario_features import FEATURES_VERSION, scenario_features
 from principles_store.shared_embedding import EmbeddingMemory

@@ -1,8 +1,8 @@
-"""The index of a library on Chroma: build it once, open it only if it fits, hold it in memory. The one importer of chromadb.
+"""Indexes on Chroma, of principles and of rubrics: build once, open only what fits, hold in memory. The one importer of chromadb.
 
-A collection's name carries the hash of library and embedder, so a stale index can't be opened by mistake; it is marked
-complete only after its last row. Chroma keeps and shares the vectors (with text and scenario labels, for any Chroma
-client); searching is done in memory by `index.py`. Our vectors are always passed: Chroma's own embedder would download.
+A collection's name carries the hash of content and embedder, so a stale index can't be opened by mistake; it is marked
+complete only after its last row. Chroma keeps and shares the vectors (with text and labels, for any Chroma client);
+searching is done in memory by `index.py` and `seed_index.py`. Our vectors are always passed: Chroma's own embedder would download.
 """
 
 from __future__ import annotations
@@ -11,10 +11,11 @@ import hashlib
 import logging
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -23,6 +24,8 @@ from principles_store.embedding import Embedder, Vectors, default_cache_dir
 from principles_store.errors import StoreError
 from principles_store.index import Index, Record, library_records
 from principles_store.library import Library
+from principles_store.rubric_set import RubricSet
+from principles_store.seed_index import SeedIndex, rubric_text
 
 if TYPE_CHECKING:
     from chromadb.api.client import Client
@@ -36,8 +39,7 @@ LOCK_TIMEOUT_S = 600
 SERVER_TIMEOUT_S = 5
 """For a server's first sign of life."""
 KEPT_COLLECTIONS = 4
-"""Indexes of other libraries or versions that stay beside the current one."""
-_PREFIX = "principles-"
+"""Indexes of other versions, of each kind, that stay beside the current one."""
 
 logger = logging.getLogger(__name__)
 
@@ -49,9 +51,45 @@ def default_store_dir() -> Path:
     return user_data_path("clinalign") / "chroma"
 
 
+@dataclass(frozen=True)
+class Content:
+    """What is indexed: rows of a text each, with the labels that other Chroma clients can filter by."""
+
+    kind: Literal["principles", "rubrics"]
+    hash: str
+    """Of the principles or rubrics themselves."""
+    ids: Sequence[str]
+    texts: Sequence[str]
+    labels: Sequence[Mapping[str, Any]]
+
+    def index_hash(self, embedder_id: str) -> str:
+        """Return what the index depends on, as hexadecimal SHA-256."""
+        return hashlib.sha256(f"{FORMAT}\n{embedder_id}\n{self.hash}".encode()).hexdigest()
+
+    def collection(self, embedder_id: str) -> str:
+        """Return the name of its collection."""
+        return f"{self.kind}-{self.index_hash(embedder_id)[:16]}"
+
+
+def library_content(library: Library) -> Content:
+    """Return what is indexed of a library: every text that is compared by meaning."""
+    records = library_records(library)
+    labels = [_labels(library, record) for record in records]
+    return Content("principles", library.content_hash, [r.id for r in records], [r.text for r in records], labels)
+
+
+def rubrics_content(rubrics: RubricSet) -> Content:
+    """Return what is indexed of a set of rubrics: a text each, labelled by theme and by whether it is verified."""
+    labels = [
+        {"theme": r.theme, "origin": r.origin, "verified": r.is_verified, "criteria": len(r.rubric)} for r in rubrics
+    ]
+    texts = [rubric_text(rubric) for rubric in rubrics]
+    return Content("rubrics", rubrics.content_hash, [rubric.id for rubric in rubrics], texts, labels)
+
+
 def index_hash(library: Library, embedder_id: str) -> str:
-    """Return what the index depends on, as hexadecimal SHA-256."""
-    return hashlib.sha256(f"{FORMAT}\n{embedder_id}\n{library.content_hash}".encode()).hexdigest()
+    """Return what the index of a library depends on, as hexadecimal SHA-256."""
+    return library_content(library).index_hash(embedder_id)
 
 
 def open_index(library: Library, embedder: Embedder, location: str | Path) -> Index:
@@ -59,32 +97,38 @@ def open_index(library: Library, embedder: Embedder, location: str | Path) -> In
 
     Raises StoreError where the location can't be used or holds a damaged index.
     """
-    records = library_records(library)
-    with _sole_user(str(location)):
-        with _chroma(str(location)) as client:
-            collection = _complete_collection(client, _collection_name(library, embedder.id), len(records))
-            if collection is not None:
-                return Index(library, records, _read_vectors(collection, records))
-        return _build(library, records, embedder, str(location))
+    vectors = _open(library_content(library), embedder, str(location))
+    return Index(library, library_records(library), vectors)
+
+
+def open_seed_index(rubrics: RubricSet, embedder: Embedder, location: str | Path) -> SeedIndex:
+    """Return the index of kept rubrics, from a collection beside the principles'; otherwise as `open_index`."""
+    return SeedIndex(rubrics, _open(rubrics_content(rubrics), embedder, str(location)))
 
 
 def build_index(library: Library, embedder: Embedder, location: str | Path) -> Index:
     """Build the index anew, whatever is there; raises StoreError like `open_index`."""
     with _sole_user(str(location)):
-        return _build(library, library_records(library), embedder, str(location))
+        vectors = _build(library_content(library), embedder, str(location))
+    return Index(library, library_records(library), vectors)
 
 
 def is_fresh(library: Library, embedder_id: str, location: str | Path) -> bool:
     """Tell whether a complete index of exactly this library and embedder is at `location`; builds nothing."""
     if not _is_url(str(location)) and not (Path(location) / "chroma.sqlite3").is_file():
         return False
+    content = library_content(library)
     with _sole_user(str(location)), _chroma(str(location)) as client:
-        name = _collection_name(library, embedder_id)
-        return _complete_collection(client, name, len(library_records(library))) is not None
+        return _complete_collection(client, content.collection(embedder_id), len(content.ids)) is not None
 
 
-def _collection_name(library: Library, embedder_id: str) -> str:
-    return _PREFIX + index_hash(library, embedder_id)[:16]
+def _open(content: Content, embedder: Embedder, location: str) -> Vectors:
+    with _sole_user(location):
+        with _chroma(location) as client:
+            collection = _complete_collection(client, content.collection(embedder.id), len(content.ids))
+            if collection is not None:
+                return _read_vectors(collection, content.ids)
+        return _build(content, embedder, location)
 
 
 def _is_url(location: str) -> bool:
@@ -173,61 +217,59 @@ def _complete_collection(client: Client, name: str, expected: int) -> Collection
     return client.get_collection(name, embedding_function=None)
 
 
-def _build(library: Library, records: Sequence[Record], embedder: Embedder, location: str) -> Index:
-    logger.info("building the index of %d principles (%d texts)", len(library), len(records))
-    vectors = embedder.encode([record.text for record in records])
+def _build(content: Content, embedder: Embedder, location: str) -> Vectors:
+    logger.info("building the index of %s (%d texts)", content.kind, len(content.ids))
+    vectors = embedder.encode(content.texts)
     with _chroma(location) as client:
-        _keep(client, library, records, vectors, embedder.id)
-    return Index(library, records, vectors)
+        _keep(client, content, vectors, embedder.id)
+    return vectors
 
 
-def _keep(client: Client, library: Library, records: Sequence[Record], vectors: Vectors, embedder_id: str) -> None:
-    name = _collection_name(library, embedder_id)
+def _keep(client: Client, content: Content, vectors: Vectors, embedder_id: str) -> None:
+    name = content.collection(embedder_id)
     if name in {collection.name for collection in client.list_collections()}:
         client.delete_collection(name)
-    started: dict[str, Any] = {"library_hash": library.content_hash, "embedder": embedder_id, "built_at": time.time()}
+    hash_name = {"principles": "library_hash", "rubrics": "rubrics_hash"}[content.kind]
+    started: dict[str, Any] = {hash_name: content.hash, "embedder": embedder_id, "built_at": time.time()}
     collection = client.create_collection(
         name, embedding_function=None, configuration={"hnsw": {"space": "cosine"}}, metadata=started
     )
-    for start in range(0, len(records), BATCH):
-        part = records[start : start + BATCH]
+    for start in range(0, len(content.ids), BATCH):
+        part = slice(start, start + BATCH)
         collection.add(
-            ids=[record.id for record in part],
-            embeddings=vectors[start : start + BATCH],
-            documents=[record.text for record in part],
-            metadatas=[_metadata(library, record) for record in part],
+            ids=list(content.ids[part]),
+            embeddings=vectors[part],
+            documents=list(content.texts[part]),
+            metadatas=[dict(labels) for labels in content.labels[part]],
         )
-    collection.modify(metadata={**started, "complete": len(records)})
-    _prune(client, keep=name)
+    collection.modify(metadata={**started, "complete": len(content.ids)})
+    _prune(client, content.kind, keep=name)
 
 
-def _metadata(library: Library, record: Record) -> dict[str, Any]:
+def _labels(library: Library, record: Record) -> dict[str, Any]:
     principle = library.by_id[record.principle_id]
-    labels = dict.fromkeys(principle.scenarios, True)
     return {
         "principle_id": principle.id,
         "kind": record.kind,
         "criterion": record.criterion,
         "dimension": principle.dimension,
-        **labels,
+        **dict.fromkeys(principle.scenarios, True),
     }
 
 
-def _read_vectors(collection: Collection, records: Sequence[Record]) -> Vectors:
+def _read_vectors(collection: Collection, ids: Sequence[str]) -> Vectors:
     rows: dict[str, Any] = {}
-    for start in range(0, len(records), BATCH):
-        ids = [record.id for record in records[start : start + BATCH]]
-        part = collection.get(ids=ids, include=["embeddings"])
+    for start in range(0, len(ids), BATCH):
+        part = collection.get(ids=list(ids[start : start + BATCH]), include=["embeddings"])
         rows.update(zip(part["ids"], part["embeddings"], strict=True))  # type: ignore[arg-type]
-    missing = [record.id for record in records if record.id not in rows]
-    if missing:
-        raise StoreError(f"the index lacks {len(missing)} of {len(records)} rows, first {missing[0]!r}")
-    return np.asarray([rows[record.id] for record in records], dtype=np.float32)
+    if missing := [name for name in ids if name not in rows]:
+        raise StoreError(f"the index lacks {len(missing)} of {len(ids)} rows, first {missing[0]!r}")
+    return np.asarray([rows[name] for name in ids], dtype=np.float32)
 
 
-def _prune(client: Client, *, keep: str) -> None:
-    """Drop the oldest indexes of other libraries; every edit of a library leaves one behind."""
-    others = [c for c in client.list_collections() if c.name.startswith(_PREFIX) and c.name != keep]
+def _prune(client: Client, kind: str, *, keep: str) -> None:
+    """Drop the oldest indexes of other versions; every edit of what is indexed leaves one behind."""
+    others = [c for c in client.list_collections() if c.name.startswith(f"{kind}-") and c.name != keep]
     others.sort(key=lambda collection: float((collection.metadata or {}).get("built_at", 0.0)), reverse=True)
     for collection in others[KEPT_COLLECTIONS:]:
         client.delete_collection(collection.name)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from scripted_model import client_of
+from toy_rubrics import toy_seeds
 
 from agent.config import Settings
 from agent.llm import llm_engine
@@ -166,7 +167,8 @@ def agent_on(
 ) -> AgentContext:
     """Return the agent with a model on the server, and the bounds of the settings."""
     model, limits = client_of(server, **{"max_attempts": 1, **client}), settings.limits()
-    return replace(context, engine=llm_engine(model, model, limits=limits), limits=limits, k=10)
+    engine = llm_engine(model, model, limits=limits)
+    return replace(context, engine=engine, limits=limits, k=10, seeds=toy_seeds(context.embedder))
 
 
 def rows_in(output: Path) -> list[Row]:

@@ -108,4 +108,5 @@ def with_model(
 ) -> AgentContext:
     """Return the context with an LLM engine on the server."""
     client, limits = client_of(server, **options), limits or Limits()
-    return replace(context, engine=llm_engine(client, client, limits=limits, seeds=seeds), limits=limits, k=10)
+    engine = llm_engine(client, client, limits=limits)
+    return replace(context, engine=engine, limits=limits, k=10, seeds=seeds or context.seeds)

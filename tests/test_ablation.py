@@ -17,7 +17,16 @@ from evals.ablation.arms import ARMS, BASE, CALLS_PER_ROUND, GENERIC, SHIPPED
 
 CALM = "physician_agreed_category:non-emergent"
 NO_BOUNDS = Bounds()
-ROUNDS = {"generic": 1, "retrieved": 1, "generic-2": 2, "retrieved-2": 2, "generic-3": 3, "retrieved-3": 3}
+ROUNDS = {
+    "generic": 1,
+    "retrieved": 1,
+    "seeds": 1,
+    "shipped": 1,
+    "generic-2": 2,
+    "shipped-2": 2,
+    "generic-3": 3,
+    "shipped-3": 3,
+}
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +70,7 @@ def test_all_principles_are_in_the_prompt_of_that_arm_and_of_no_other(complete):
 @pytest.mark.parametrize("name", ROUNDS)
 def test_an_arm_goes_as_many_rounds_as_it_says(complete, name):
     ablation, rounds = complete[0], ROUNDS[name]
-    words = (WANTED if name.startswith("retrieved") else OWN)[:rounds]
+    words = (WANTED if name.startswith(("retrieved", "shipped", "seeds")) else OWN)[:rounds]
     for row in answers_of(ablation, name).values():
         assert set(re.findall(r"It is (\w+)\.", row["response"])) == set(words)
         assert row["rounds"] == rounds
@@ -70,7 +79,7 @@ def test_an_arm_goes_as_many_rounds_as_it_says(complete, name):
 @pytest.mark.parametrize("name", ROUNDS)
 def test_the_calls_of_an_arm_are_counted_without_the_draft(complete, name):
     ablation, _ = complete
-    expected = 1 + 2 * ROUNDS[name] if name.startswith("retrieved") else 3 * ROUNDS[name]
+    expected = 1 + 2 * ROUNDS[name] if name.startswith(("retrieved", "shipped", "seeds")) else 3 * ROUNDS[name]
     assert table(ablation).of(name).spent.calls == expected
     assert {row["usage"]["calls"] for row in answers_of(ablation, name).values()} == {expected}
 
@@ -104,8 +113,8 @@ def test_true_labels_decide_which_principles_the_model_is_shown(complete):
     _, model = complete
     prompts = [text for text in model.prompts("CRITIQUE") if "(case 0)" in text]
     shown = [tuple(re.findall(r"<principle number=.*?>\n(.*?)\. ", text)) for text in prompts]
-    assert len(shown) == 5
-    assert len(set(shown)) == 3, "the whole library, those of the classifier's scenario, those of the true one"
+    assert len(shown) == 7
+    assert len(set(shown)) == 4, "the whole library, those of the classifier's scenario, those of the true one, none"
 
 
 def test_labelled_answers_are_counted_and_have_a_table_of_their_own(complete):

@@ -100,8 +100,8 @@ def test_a_dry_run_says_how_many_calls_there_may_be_and_makes_none(tmp_path):
     assert not folder.exists()
     found = {row["arm"]: row for row in json.loads(done.stdout)}
     assert (found["base"]["least_calls"], found["base"]["most_calls"]) == (5, 5)
-    assert (found["retrieved-3"]["least_calls"], found["retrieved-3"]["most_calls"]) == (5, 5 * 12)
-    assert found["generic-3"]["most_calls"] == found["retrieved-3"]["most_calls"]
+    assert (found["shipped-3"]["least_calls"], found["shipped-3"]["most_calls"]) == (5, 5 * 12)
+    assert found["generic-3"]["most_calls"] == found["shipped-3"]["most_calls"]
     assert (found["base"]["least_grading"], found["all"]["least_grading"], found["all"]["most_grading"]) == (35, 0, 35)
 
 

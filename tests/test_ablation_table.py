@@ -23,7 +23,7 @@ def rubric(*, ours: int, theirs: int):
     return [{"criterion": f'Says "{word}"', "points": points, "tags": []} for word, points in words.items()]
 
 
-def found_with(folder, context, rows, arms="generic,retrieved"):
+def found_with(folder, context, rows, arms="generic,shipped"):
     with FakeServer(PartModel()) as server:
         ablation = an_ablation(data_file(folder, rows), folder / "out", context, server, arms=arms)
         run(ablation)
@@ -37,11 +37,11 @@ def found_with(folder, context, rows, arms="generic,retrieved"):
             12,
             6,
             2,
-            "The principles have shown a gain over self-critique with the same budget: +0.333 [+0.333, +0.333] on 12",
+            "The agent has shown a gain over self-critique with the same budget: +0.333 [+0.333, +0.333] on 12",
         ),
-        (12, 2, 6, "The principles have done worse than self-critique with the same budget: −0.333"),
-        (12, 4, 4, "The principles have not shown a gain over self-critique with the same budget: 0.000"),
-        (9, 6, 2, "Too few prompts to tell whether the principles give more"),
+        (12, 2, 6, "The agent has done worse than self-critique with the same budget: −0.333"),
+        (12, 4, 4, "The agent has not shown a gain over self-critique with the same budget: 0.000"),
+        (9, 6, 2, "Too few prompts to tell whether the agent gives more"),
     ],
 )
 def test_the_first_sentence_says_what_the_interval_allows(tmp_path, context, count, ours, theirs, said):
@@ -53,10 +53,10 @@ def test_the_first_sentence_says_what_the_interval_allows(tmp_path, context, cou
     ("arms", "said"),
     [
         (
-            "retrieved",
-            "Without the arm generic, which has the same budget and no principles, no gain can be credited to them.",
+            "shipped",
+            "Without the arm generic, which has the same budget, no gain can be credited to principles or seeds.",
         ),
-        ("generic", "The arm retrieved, the agent as it is shipped, was not run"),
+        ("generic", "The arm shipped, the agent as it is shipped, was not run"),
     ],
 )
 def test_without_a_rival_nothing_is_credited(tmp_path, context, arms, said):
@@ -67,15 +67,25 @@ def test_a_rival_that_spent_fewer_calls_is_told_of(tmp_path, context):
     lazy = PartModel(lambda case, job: '{"problems": []}' if job == "problems" else None)
     with FakeServer(lazy) as server:
         ablation = an_ablation(
-            data_file(tmp_path, data_rows(12)), tmp_path / "out", context, server, arms="generic,retrieved"
+            data_file(tmp_path, data_rows(12)), tmp_path / "out", context, server, arms="generic,shipped"
         )
         run(ablation)
     said = statements(table(ablation))[0]
-    assert "Though both might make 4 calls, retrieved made 3.00 per answer and generic 1.00" in said
+    assert "Though both might make 4 calls, shipped made 3.00 per answer and generic 1.00" in said
+
+
+def test_seeds_and_principles_are_credited_apart(tmp_path, context):
+    found = table(found_with(tmp_path, context, data_rows(2), "retrieved,seeds,shipped"))
+    assert {what: (pair.name_a, pair.name_b) for what, pair in found.credits.items()} == {
+        "seeds": ("retrieved", "shipped"),
+        "principles": ("seeds", "shipped"),
+    }
+    said = statements(found)
+    assert said[1].startswith("What the seeds add, all else alike (shipped against retrieved): 0.000")
 
 
 def test_the_other_arms_stand_beside_it_as_uncorrected(tmp_path, context):
-    said = statements(table(found_with(tmp_path, context, data_rows(2), "generic,all,retrieved")))
+    said = statements(table(found_with(tmp_path, context, data_rows(2), "generic,all,shipped")))
     assert len(said) == 2
     assert said[1].startswith("Beside it, uncorrected for so many looks: all against generic")
 
@@ -83,7 +93,7 @@ def test_the_other_arms_stand_beside_it_as_uncorrected(tmp_path, context):
 def test_labels_are_reported_with_how_many_there_were(tmp_path, context):
     rows = data_rows(3)
     rows[0]["example_tags"] = ["physician_agreed_category:non-emergent"]
-    said = label_statements(label_table(found_with(tmp_path, context, rows, "retrieved,oracle")))
+    said = label_statements(label_table(found_with(tmp_path, context, rows, "shipped,oracle")))
     assert said[0].startswith(
         "True labels: 1 of 3 answers have them, the others have the classifier's; among 1 that count"
     )
@@ -132,7 +142,7 @@ def roomy(arm: ArmFigures) -> ArmFigures:
 
 
 def test_at_80_columns_every_figure_of_the_markdown_stands_whole_on_its_arm_s_lines(tmp_path, context):
-    found = table(found_with(tmp_path, context, data_rows(2), "generic-3,retrieved-3"))
+    found = table(found_with(tmp_path, context, data_rows(2), "generic-3,shipped-3"))
     report = report_of(replace(found, arms=tuple(map(roomy, found.arms))))
     lines = printed(report, 80).splitlines()
     rows = [
@@ -140,7 +150,7 @@ def test_at_80_columns_every_figure_of_the_markdown_stands_whole_on_its_arm_s_li
         for line in markdown_report(report).replace("\\", "").splitlines()
         if line.startswith("| ")
     ]
-    assert [row[0] for row in rows[1:]] == ["base", "generic-3", "retrieved-3"]
+    assert [row[0] for row in rows[1:]] == ["base", "generic-3", "shipped-3"]
     assert "−0.123 [−0.234, −0.012]" in rows[3]
     for name, *cells in rows[1:]:
         first, second = (line.split(maxsplit=1)[1] for line in lines if line.split()[:1] == [name])
@@ -150,5 +160,5 @@ def test_at_80_columns_every_figure_of_the_markdown_stands_whole_on_its_arm_s_li
 
 @pytest.mark.parametrize("width", [40, 60, 79])
 def test_where_there_is_less_room_no_figure_is_cut(tmp_path, context, width):
-    found = table(found_with(tmp_path, context, data_rows(2), "generic-3,retrieved-3"))
+    found = table(found_with(tmp_path, context, data_rows(2), "generic-3,shipped-3"))
     assert "…" not in printed(report_of(replace(found, arms=tuple(map(roomy, found.arms)))), width)

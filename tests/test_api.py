@@ -23,7 +23,7 @@ QUESTION = "Is a resting pulse of 58 normal for a fit adult?"
 DRAFT = "Yes. Rest well."
 KEYS = {
     "answer", "draft", "accepted", "stopped_because", "scenario", "principles", "rubric", "critiques", "edits", "patches",
-    "rounds", "usage", "calls", "engine", "models", "library_hash", "warnings",
+    "rounds", "usage", "calls", "engine", "models", "library_hash", "rubrics_hash", "seeds", "warnings",
 }  # fmt: skip
 
 

@@ -18,7 +18,8 @@ import app
 from agent.api import invoke
 from agent.engine import WrittenRubric
 from agent.errors import ModelError
-from agent.page.view import Live
+from agent.page.chat_tab import ChatTab
+from agent.page.view import WELCOME, Live
 from agent.review.conversations import Conversations
 from agent.review.desk import Desk
 from agent.state import EMERGENCY_NOTICE, AgentContext
@@ -35,8 +36,8 @@ def desk(context: AgentContext) -> Iterator[Desk]:
 
 
 @pytest.fixture
-def tab(desk: Desk, context: AgentContext) -> app.ChatTab:
-    return app.ChatTab(desk, context)
+def tab(desk: Desk, context: AgentContext) -> ChatTab:
+    return ChatTab(desk, context)
 
 
 def shown(views: Any) -> dict[str, Any]:
@@ -55,23 +56,23 @@ def shown(views: Any) -> dict[str, Any]:
     return asyncio.run(follow())
 
 
-def test_an_example_is_answered_as_the_agent_does(tab: app.ChatTab, context: AgentContext) -> None:
+def test_an_example_is_answered_as_the_agent_does(tab: ChatTab, context: AgentContext) -> None:
     page = shown(tab.ask(QUESTION, DRAFT, "", ANN))
     assert page["chat"][-1]["content"] == invoke(QUESTION, draft=DRAFT, context=context)["answer"]
 
 
-def test_the_conversation_is_there_when_the_page_is_opened_again(tab: app.ChatTab) -> None:
+def test_the_conversation_is_there_when_the_page_is_opened_again(tab: ChatTab) -> None:
     page = shown(tab.ask(QUESTION, DRAFT, "", ANN))
     assert shown(tab.open(page["conversation"], ANN))["chat"] == page["chat"]
 
 
-def test_nobody_opens_anothers_conversation_by_its_id(tab: app.ChatTab) -> None:
+def test_nobody_opens_anothers_conversation_by_its_id(tab: ChatTab) -> None:
     id = shown(tab.ask(QUESTION, DRAFT, "", ANN))["conversation"]
     page = shown(tab.open(id, BEN))
-    assert (page["conversation"], page["chat"], page["changes"]) == ("", [], app.WELCOME)
+    assert (page["conversation"], page["chat"], page["changes"]) == ("", [], WELCOME)
 
 
-def test_a_rejected_edit_is_taken_back_and_comes_again(tab: app.ChatTab) -> None:
+def test_a_rejected_edit_is_taken_back_and_comes_again(tab: ChatTab) -> None:
     page = shown(tab.ask(QUESTION, DRAFT, "", ANN))
     rejected = {"turn": None, "edits": [0, 1, 2], "decision": "reject", "comments": ["no", "", ""]}
     without = shown(tab.decide(page["conversation"], ANN, SimpleNamespace(**rejected)))
@@ -80,7 +81,7 @@ def test_a_rejected_edit_is_taken_back_and_comes_again(tab: app.ChatTab) -> None
     assert again["chat"] == page["chat"]
 
 
-def test_a_page_that_was_left_behind_decides_nothing(tab: app.ChatTab, desk: Desk) -> None:
+def test_a_page_that_was_left_behind_decides_nothing(tab: ChatTab, desk: Desk) -> None:
     id = shown(tab.ask(QUESTION, DRAFT, "", ANN))["conversation"]
     seen = desk.turns(desk_owner := "browser:" + "a" * 43, id)[0]["id"]
     shown(tab.ask("Is a pulse of 58 normal?", "Great question! Yes, it is.", id, ANN))
@@ -91,7 +92,7 @@ def test_a_page_that_was_left_behind_decides_nothing(tab: app.ChatTab, desk: Des
     assert [turn["decisions"] for turn in desk.turns(desk_owner, id)] == [[], []]
 
 
-def test_a_conversation_that_another_tab_deleted_is_not_gone_on_with(tab: app.ChatTab) -> None:
+def test_a_conversation_that_another_tab_deleted_is_not_gone_on_with(tab: ChatTab) -> None:
     id = shown(tab.ask(QUESTION, DRAFT, "", ANN))["conversation"]
     tab.delete(id, ANN)
     assert "has been deleted" in shown(tab.ask("And now?", "", id, ANN))["status"]
@@ -102,14 +103,14 @@ def test_a_conversation_that_another_tab_deleted_is_not_gone_on_with(tab: app.Ch
     [(" ", "", "write a question"), ("x" * 200_001, "", "shorten it"), ("Is it safe?", "x" * 200_001, "shorten it")],
 )
 def test_a_refusal_says_what_to_do_and_leaves_all_else(
-    tab: app.ChatTab, question: str, draft: str, message: str
+    tab: ChatTab, question: str, draft: str, message: str
 ) -> None:
     page = shown(tab.ask(question, draft, "", ANN))
     assert list(page) == ["status"]
     assert message in page["status"]
 
 
-def test_without_cookies_the_page_says_so(tab: app.ChatTab) -> None:
+def test_without_cookies_the_page_says_so(tab: ChatTab) -> None:
     nobody = SimpleNamespace(cookies={}, username=None)
     decision = SimpleNamespace(turn="t", edits=[0], decision="reject", comments=[""])
     for page in (shown(tab.ask(QUESTION, DRAFT, "", nobody)), shown(tab.decide("c", nobody, decision))):
@@ -124,7 +125,7 @@ def test_the_emergency_notice_stays_where_no_answer_came(context: AgentContext) 
 
     broken = replace(context, engine=replace(context.engine, rubric_writer=Away()))
     with closing(Desk(broken, Conversations(None), max_running=1, max_waiting=0, steps_at_once=1)) as desk:
-        page = shown(app.ChatTab(desk, broken).ask(QUESTION, DRAFT, "", ANN))
+        page = shown(ChatTab(desk, broken).ask(QUESTION, DRAFT, "", ANN))
     assert "the model is away" in page["chat"][-1]["content"].lower()
     assert EMERGENCY_NOTICE in page["notice"]
 
@@ -132,7 +133,7 @@ def test_the_emergency_notice_stays_where_no_answer_came(context: AgentContext) 
 def test_old_conversations_are_forgotten_while_the_page_is_served(context: AgentContext) -> None:
     conversations = Conversations(None)
     desk = Desk(context, conversations, max_running=1, max_waiting=0, steps_at_once=1)
-    shown(app.ChatTab(desk, context).ask(QUESTION, DRAFT, "", ANN))
+    shown(ChatTab(desk, context).ask(QUESTION, DRAFT, "", ANN))
     owner = "browser:" + "a" * 43
 
     async def serve() -> bool:
@@ -147,19 +148,19 @@ def test_old_conversations_are_forgotten_while_the_page_is_served(context: Agent
     assert asyncio.run(serve())
 
 
-def test_a_deleted_conversation_is_gone(tab: app.ChatTab, desk: Desk) -> None:
+def test_a_deleted_conversation_is_gone(tab: ChatTab, desk: Desk) -> None:
     id = shown(tab.ask(QUESTION, DRAFT, "", ANN))["conversation"]
     tab.delete(id, ANN)
     assert shown(tab.open(id, ANN))["chat"] == []
 
 
-def test_who_thinks_better_of_deleting_keeps_all(tab: app.ChatTab) -> None:
+def test_who_thinks_better_of_deleting_keeps_all(tab: ChatTab) -> None:
     id = shown(tab.ask(QUESTION, DRAFT, "", ANN))["conversation"]
     assert tab.delete(None, ANN) == [gr.skip()] * len(Live._fields)
     assert shown(tab.open(id, ANN))["chat"] != []
 
 
-def test_what_changed_in_an_earlier_answer_can_be_read_but_not_decided(tab: app.ChatTab) -> None:
+def test_what_changed_in_an_earlier_answer_can_be_read_but_not_decided(tab: ChatTab) -> None:
     id = shown(tab.ask(QUESTION, DRAFT, "", ANN))["conversation"]
     assert "data-decision" in tab.show_changes(0, id, ANN)
     shown(tab.ask("And what if it goes away?", "Then all is well.", id, ANN))

@@ -36,6 +36,8 @@ OTHER_VALUES: dict[str, Any] = {
     "model": "openai:b",
     "judge": "openai:c",
     "embedder": "other-encoder",
+    "principles": False,
+    "seeds": False,
     "temperature": 0.7,
     "seed": 3,
     "k": 3,

@@ -28,6 +28,8 @@ CONTRACT = {
     "models",
     "engine",
     "library_hash",
+    "rubrics_hash",
+    "seeds",
     "warnings",
 }
 

@@ -128,18 +128,39 @@ def test_the_critic_is_shown_principles_by_number_and_the_criterion_carries_the_
     assert answer["principles"][0]["title"] in model.prompts[0]
 
 
-class OneSeed:
+class TwoSeeds:
+    content_hash = "abc"
+
     def similar(self, conversation):
-        return [Seed("r7", "Names the kidneys", 6, 0.7), Seed("r8", "Names the moon", 6, 0.4)]
+        return [
+            Seed("r7", "Names the kidneys", 6, 0.7, is_verified=True, question="Is it safe?"),
+            Seed("r8", "Names the liver", 4, 0.6),
+        ]
 
 
-def test_seeds_are_shown_and_their_criteria_name_the_rubric_they_come_from(context):
-    model = a_model(critique=critique(criterion("Says to ask a pharmacist", principle=-1)))
-    answer = run(context, model, seeds=OneSeed())
-    assert "1. (+6) Names the kidneys" in model.prompts[0]
-    assert "moon" not in model.prompts[0], "too far to help"
-    assert answer["rubric"][0]["principle_id"] == "rubric:r7"
+def test_seeds_are_shown_with_where_they_come_from_and_criteria_name_their_rubric(context):
+    model = a_model(critique=critique(criterion("Says to ask a pharmacist", principle=-2)))
+    answer = run(context, model, seeds=TwoSeeds())
+    assert "similarity 0.70, checked by clinicians: 'Is it safe?'\n1. (+6) Names the kidneys" in model.prompts[0]
+    assert "similarity 0.60, not checked by a clinician\n2. (+4) Names the liver" in model.prompts[0]
+    assert answer["rubric"][0]["principle_id"] == "rubric:r8"
+    assert [(row["rubric_id"], row["criteria"]) for row in answer["seeds"]] == [("r7", 1), ("r8", 1)]
+    assert answer["rubrics_hash"] == "abc"
     assert answer["accepted"]
+
+
+def test_a_rubric_that_rests_on_seeds_alone_is_sent_back(context):
+    many = [criterion(f"Says to ask a pharmacist {n}", principle=-1) for n in range(7)]
+    model = a_model(critique=[critique(*many), critique(criterion("Says to ask a pharmacist"))])
+    run(context, model, seeds=TwoSeeds())
+    assert "7 criteria come from seeds; at most 6 may" in model.prompts[1]
+
+
+def test_principles_can_be_left_out_and_seeds_kept(context):
+    model = a_model(critique=critique(criterion("Says to ask a pharmacist", principle=-1)))
+    answer = run(replace(context, uses_principles=False), model, seeds=TwoSeeds())
+    assert answer["principles"] == []
+    assert "Names the kidneys" in model.prompts[0]
 
 
 @pytest.mark.parametrize(

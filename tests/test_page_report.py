@@ -56,7 +56,7 @@ def test_every_edit_has_a_button_in_the_text_that_opens_its_principle_and_criter
     ("rests_on", "told"),
     [
         ("model", "The model's own medical knowledge"),
-        ("rubric:r7", "A rubric checked by people (r7)"),
+        ("rubric:r7", "The rubric of a similar conversation (r7)"),
         ("gone-from-the-library", "gone-from-the-library"),
     ],
 )
@@ -198,3 +198,18 @@ def test_no_error_becomes_markup(turn: Turn, library: Library, field: str) -> No
 def test_two_reports_on_a_page_share_no_id(turn: Turn, library: Library) -> None:
     ids = [*page(turn, library).ids, *page({**turn, "id": new_turn("", None)["id"]}, library).ids]
     assert len(ids) == len(set(ids)) > 0
+
+
+def test_rubrics_of_similar_conversations_are_named_with_who_checked_them(context):
+    row = {"rubric_id": "gout", "similarity": 0.71, "verified": False, "question": f"Gout? {EVIL}", "criteria": 3}
+    page = report_html(changed(answered(context), seeds=[row]), context.index.library, is_open=True)
+    assert "Rubrics of similar conversations" in page
+    assert "similarity 0.71" in page
+    assert "no clinician has verified it" in page
+    assert "<script>" not in page
+
+
+def test_an_answer_of_an_earlier_version_has_no_seeds_and_is_shown_all_the_same(context):
+    turn = answered(context)
+    del turn["output"]["seeds"]
+    assert "Rubrics of similar" not in report_html(turn, context.index.library, is_open=True)

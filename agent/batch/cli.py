@@ -26,7 +26,7 @@ from agent.batch.cli_options import (
     RetryErrors,
     SummaryJson,
 )
-from agent.cli_options import Judge, Library, Model, Redact, Temperature, Trace
+from agent.cli_options import Judge, Library, Model, Principles, Redact, Rubrics, Seeds, Temperature, Trace
 from agent.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -49,6 +49,9 @@ def batch(  # noqa: PLR0913, PLR0917  # each is an option of the command
     judge: Judge = None,
     temperature: Temperature = None,
     library: Library = None,
+    rubrics: Rubrics = None,
+    principles: Principles = None,
+    seeds: Seeds = None,
     k: Annotated[int | None, typer.Option("-k", help="Principles to retrieve.")] = None,
     max_rounds: Annotated[int | None, typer.Option(help="Rounds of revision of a row.")] = None,
     redact: Redact = None,
@@ -88,6 +91,9 @@ def batch(  # noqa: PLR0913, PLR0917  # each is an option of the command
         judge=judge,
         temperature=temperature,
         library=library,
+        rubrics=rubrics,
+        principles=principles,
+        seeds=seeds,
         k=k,
         max_rounds=max_rounds,
         redact=redact,

@@ -25,6 +25,8 @@ COMPARED = (
     "model",
     "judge",
     "embedder",
+    "principles",
+    "seeds",
     "temperature",
     "seed",
     "k",
@@ -38,6 +40,7 @@ COMPARED = (
 NOT_COMPARED = frozenset(
     {
         "library",  # its content is compared, wherever it lies
+        "rubrics",  # likewise
         "store",
         "cache",
         "threads",
@@ -69,6 +72,8 @@ class Plan:
     """Of COMPARED, as they apply: k is a number, and a judge that is the model is None."""
     prompts: Mapping[str, str]
     """Hash of each prompt by name; empty for the embedded engine, which asks no model."""
+    rubrics_hash: str = ""
+    """Of the rubrics that seeds come from; empty without seeds."""
     work: Mapping[str, Any] = field(default_factory=dict)
     """What else shapes the rows of a job that is more than revising: name -> value."""
     clinalign: str = field(default_factory=lambda: version("clinalign"))
@@ -85,6 +90,10 @@ class Plan:
             told.insert(0, _changed("the input has changed since", "sha256 ", self.input_sha256, now.input_sha256))
         if self.library_hash != now.library_hash:
             told.append(_changed("the library has changed", "hash ", self.library_hash, now.library_hash))
+        if self.rubrics_hash and now.rubrics_hash and self.rubrics_hash != now.rubrics_hash:
+            told.append(
+                _changed("the rubrics that seeds come from have changed", "hash ", self.rubrics_hash, now.rubrics_hash)
+            )
         names = sorted(self.work.keys() | now.work.keys())
         told += [
             f"{name} {_shown(name, self.work.get(name))}, now {_shown(name, now.work.get(name))}"
@@ -121,6 +130,7 @@ def make_plan(
     from agent.context import DEFAULT_K_FOR_MODELS
     from principles_store.index import DEFAULT_K
     from principles_store.library import load_library
+    from principles_store.rubric_set import load_rubrics
 
     library = load_library(settings.library)
     shaping = {name: getattr(settings, name) for name in COMPARED}
@@ -132,6 +142,7 @@ def make_plan(
         library=library.source,
         library_hash=library.content_hash,
         settings=shaping,
+        rubrics_hash=load_rubrics(settings.rubrics).content_hash if settings.model and settings.seeds else "",
         prompts=(prompt_hashes() if settings.model else {}) | dict(prompts or {}),
         work=dict(work or {}),
     )
@@ -152,6 +163,7 @@ def make_plan_without_agent(
         input_sha256=sha256,
         library="",
         library_hash="",
+        rubrics_hash="",
         settings={name: getattr(settings, name) for name in compared},
         prompts=prompts,
         work=work,
@@ -187,7 +199,7 @@ def load_plan(output: Path) -> Plan | None:
                 f"{file} was written by a newer clinalign ({kept.get('clinalign')}, this is {version('clinalign')}); "
                 "update clinalign to continue, or begin anew with --fresh"
             )
-        return Plan(**{part.name: kept[part.name] for part in fields(Plan) if part.name in kept or part.name != "work"})
+        return Plan(**{part.name: kept[part.name] for part in fields(Plan) if part.name in kept})
     except FileNotFoundError:
         return None
     except OSError as error:

@@ -11,14 +11,13 @@ from agent.page.markup import id_prefix
 from agent.page.wording import numbers
 from agent.review.turn import Decision, Turn, decided
 from agent.rubric import OWN_KNOWLEDGE
+from agent.seeds import RUBRIC
 from agent.state import AgentOutput
 from agent.weave import Weave
 from principles_store.library import Library
 
 Standing = Literal["open", "accepted", "rejected", "left out"]
 """What became of an edit: nobody has said yet, the person said, or it rests on a rejected one."""
-RUBRIC = "rubric:"
-"""What the principle id of a verified rubric's criterion begins with."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +62,7 @@ class Answered:
         if rests_on == OWN_KNOWLEDGE:
             return "The model's own medical knowledge"
         if rests_on.startswith(RUBRIC):
-            return f"A rubric checked by people ({rests_on.removeprefix(RUBRIC)})"
+            return f"The rubric of a similar conversation ({rests_on.removeprefix(RUBRIC)})"
         known = self.library.by_id.get(rests_on)
         return self._titles.get(rests_on) or (known.title if known else rests_on)
 

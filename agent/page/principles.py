@@ -77,6 +77,24 @@ def chips(found: Sequence[Mapping[str, Any]], library: Library) -> str:
     return f"<div class='chips'>{groups}</div>" if groups else ""
 
 
+def seed_cards(found: Sequence[Mapping[str, Any]]) -> str:
+    """Return the kept rubrics of similar conversations that the model was shown; `found` are the rows of AgentOutput["seeds"]."""
+    items = "".join(f"<li>{_seed(row)}</li>" for row in found)
+    return f"<div class='chips'><ul>{items}</ul></div>" if items else ""
+
+
+def _seed(row: Mapping[str, Any]) -> str:
+    checked = "checked by clinicians" if row["verified"] else "synthetic or unchecked: no clinician has verified it"
+    told = [
+        f"similarity {row['similarity']:.2f}",
+        checked,
+        f"{counted(row['criteria'], 'criterion')} shown to the model, to be made to fit",
+    ]
+    return _opening(
+        row["question"] or row["rubric_id"], "", _list("What it is", told) + _field("Id", _code(row["rubric_id"]))
+    )
+
+
 def _group(dimension: str, found: Iterable[Mapping[str, Any]], library: Library) -> str:
     name = escape(DIMENSION_WORDS.get(dimension, dimension))
     items = "".join(f"<li>{_found(row, library)}</li>" for row in found if row["dimension"] == dimension)

@@ -8,7 +8,7 @@ from agent.page.answered import Answered
 from agent.page.diff import diff_html
 from agent.page.edits import edits_html, popovers_html
 from agent.page.markup import id_prefix, tagged
-from agent.page.principles import chips
+from agent.page.principles import chips, seed_cards
 from agent.page.verdicts import scores_html, verdicts_html
 from agent.page.wording import CUT_SHORT, WHY_UNCHANGED, capital, counted, numbers, sentence
 from agent.review.turn import Turn
@@ -32,6 +32,7 @@ def report_html(turn: Turn, library: Library, *, is_open: bool) -> str:
             edits_html(shown),
             verdicts_html(shown),
             _principles(shown),
+            _seeds(shown),
             _usage(shown),
         ]
     edits = len(turn["output"]["edits"]) if turn["output"] else 0
@@ -109,6 +110,11 @@ def _diff(shown: Answered) -> str:
 def _principles(shown: Answered) -> str:
     found = chips(shown.output["principles"], shown.library)
     return f"<h3>Principles that apply here</h3>{found}" if found else ""
+
+
+def _seeds(shown: Answered) -> str:
+    found = seed_cards(shown.output.get("seeds", []))  # an answer kept by an earlier version has none
+    return f"<h3>Rubrics of similar conversations</h3>{found}" if found else ""
 
 
 def _usage(shown: Answered) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from agent.cli_options import Judge, Library, Model, Redact, Temperature, Trace
+from agent.cli_options import Judge, Library, Model, Principles, Redact, Rubrics, Seeds, Temperature, Trace
 from agent.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -33,6 +33,9 @@ def serve(  # noqa: PLR0913, PLR0917  # each is an option of the command
     judge: Judge = None,
     temperature: Temperature = None,
     library: Library = None,
+    rubrics: Rubrics = None,
+    principles: Principles = None,
+    seeds: Seeds = None,
     redact: Redact = None,
     trace: Trace = None,
     max_concurrency: Annotated[int, typer.Option(help="Answers worked on at once.")] = 64,
@@ -60,6 +63,9 @@ def serve(  # noqa: PLR0913, PLR0917  # each is an option of the command
         judge=judge,
         temperature=temperature,
         library=library,
+        rubrics=rubrics,
+        principles=principles,
+        seeds=seeds,
         redact=redact,
         trace=trace,
         max_seconds=max_seconds,

@@ -19,6 +19,7 @@ from agent.errors import ConfigError, InputError
 from agent.ledger import Ledger, Limits
 from agent.llm import ModelReviser
 from agent.llm_judge import ModelJudge
+from agent.seeds import NoSeeds
 from agent.state import AgentContext
 from evals.ablation.true_labels import OracleClassifier, true_labels
 from evals.ablation.whole_library import with_whole_library
@@ -47,6 +48,8 @@ class Arm:
     told: str
     """What it is, in the words of the table."""
     principles: Principles
+    seeds: bool = False
+    """Whether criteria of rubrics for similar conversations are shown; without them and principles it is plain self-critique."""
     rounds: int = 1
     has_true_labels: bool = False
     labels: Mapping[str, str] = field(default_factory=lambda: dict(_LABELS))
@@ -58,20 +61,26 @@ class Arm:
 
     @property
     def rival(self) -> str | None:
-        """Name of the arm that has the same budget and no principles."""
-        return None if self.principles == "none" else _named("generic", self.rounds)
+        """Name of the arm that has the same budget and neither principles nor seeds."""
+        return None if self.is_self_critique else _named("generic", self.rounds)
+
+    @property
+    def is_self_critique(self) -> bool:
+        """Tell whether it goes without the agent."""
+        return self.principles == "none" and not self.seeds
 
     def models(self, settings: Settings) -> tuple[str, ...]:
         return tuple(dict.fromkeys(name for name in (settings.model, settings.judge) if name))
 
     def plan(self, settings: Settings, data: Path, sha256: str, work: Mapping[str, Any]) -> Plan:
         shape = {"arm": self.name, "rounds": self.rounds, "calls per round": CALLS_PER_ROUND, **work}
-        if self.principles == "none":
+        if self.is_self_critique:
             from evals.self_critique import PROMPTS
 
             prompts = {prompt.name: prompt.hash for prompt in PROMPTS}
             return make_plan_without_agent(settings, data, sha256, compared=_COMPARED, work=shape, prompts=prompts)
-        return make_plan(settings, data, sha256, work=shape)
+        switched = settings.model_copy(update={"seeds": self.seeds, "principles": self.principles != "none"})
+        return make_plan(switched, data, sha256, work=shape)
 
     def open(self, settings: Settings, context: AgentContext | None) -> Answerer:
         seeded = agent_with_seed(settings, context)
@@ -83,7 +92,17 @@ class Arm:
         engine = (
             with_whole_library(context.engine, context.index.library) if self.principles == "all" else context.engine
         )
-        return replace(context, engine=engine, limits=self.limits(context.limits))
+        if self.seeds and not context.seeds.content_hash:
+            raise ConfigError(
+                f"the arm {self.name} needs rubrics for similar conversations: don't set CLINALIGN_SEEDS to false"
+            )
+        return replace(
+            context,
+            engine=engine,
+            limits=self.limits(context.limits),
+            uses_principles=self.principles != "none",
+            seeds=context.seeds if self.seeds else NoSeeds(),
+        )
 
     def limits(self, given: Limits) -> Limits:
         """Return the bounds of an answer; what is bounded more tightly stays so."""
@@ -92,7 +111,7 @@ class Arm:
 
     def answered(self, context: AgentContext, question: Question, memory: CallMemory) -> Answer:
         """Return the arm's answer to a question that brings its draft."""
-        if self.principles == "none":
+        if self.is_self_critique:
             return criticised(context, question, memory)
         if not self.has_true_labels:
             return answered_by_agent(context, question, memory)
@@ -133,19 +152,25 @@ def _named(name: str, rounds: int) -> str:
 
 BASE = "base"
 GENERIC = "generic"
-SHIPPED = "retrieved"
+RETRIEVED = "retrieved"
+SEEDS = "seeds"
+SHIPPED = "shipped"
 """The arm that is the agent as it is shipped."""
 ORACLE = "oracle"
 ARMS: tuple[Arm, ...] = (
-    Arm(GENERIC, "self-critique, no principles", "none"),
-    Arm("all", "all principles in the prompt", "all"),
-    Arm(SHIPPED, "retrieved principles: the agent as shipped", "retrieved"),
-    Arm(ORACLE, "retrieved by the true scenario labels", "retrieved", has_true_labels=True),
+    Arm(GENERIC, "self-critique, neither principles nor seeds", "none"),
+    Arm("all", "all principles in the prompt, no seeds", "all"),
+    Arm(RETRIEVED, "retrieved principles, no seeds", "retrieved"),
+    Arm(SEEDS, "seeds from rubrics of similar conversations, no principles", "none", seeds=True),
+    Arm(SHIPPED, "retrieved principles and seeds: the agent as shipped", "retrieved", seeds=True),
+    Arm(ORACLE, "as shipped, by the true scenario labels", "retrieved", seeds=True, has_true_labels=True),
     Arm(_named(GENERIC, 2), "self-critique, 2 rounds", "none", rounds=2),
-    Arm(_named(SHIPPED, 2), "retrieved principles, 2 rounds", "retrieved", rounds=2),
+    Arm(_named(SHIPPED, 2), "as shipped, 2 rounds", "retrieved", seeds=True, rounds=2),
     Arm(_named(GENERIC, 3), "self-critique, 3 rounds", "none", rounds=3),
-    Arm(_named(SHIPPED, 3), "retrieved principles, 3 rounds", "retrieved", rounds=3),
+    Arm(_named(SHIPPED, 3), "as shipped, 3 rounds", "retrieved", seeds=True, rounds=3),
 )
+CREDITS = (("seeds", RETRIEVED, SHIPPED), ("principles", SEEDS, SHIPPED))
+"""What is credited with the difference between two arms that have all else in common."""
 
 
 def chosen_arms(names: str | None) -> tuple[Arm, ...]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from agent.batch.cli_options import Concurrency, MaxCalls, MaxCost, MaxSeconds, MaxTokens, Processes, RetryErrors
-from agent.cli_options import Judge, Library, Model, Redact, Temperature
+from agent.cli_options import Judge, Library, Model, Redact, Rubrics, Temperature
 from evals.answers.cli import IgnoreDrafts, Repeats, Seed
 from evals.data.options import DataSet, Limit, SplitName, Tags, Themes
 
@@ -69,6 +69,7 @@ def ablate(  # noqa: PLR0913, PLR0917  # each is an option of the command
     temperature: Temperature = None,
     seed: Seed = None,
     library: Library = None,
+    rubrics: Rubrics = None,
     k: Annotated[int | None, typer.Option("-k", help="Principles to retrieve.")] = None,
     redact: Redact = None,
     repeats: Repeats = 1,
@@ -112,7 +113,14 @@ def ablate(  # noqa: PLR0913, PLR0917  # each is an option of the command
 
     configure_telemetry()
     settings = load_settings(
-        model=model, judge=judge, temperature=temperature, seed=seed, library=library, k=k, redact=redact
+        model=model,
+        judge=judge,
+        temperature=temperature,
+        seed=seed,
+        library=library,
+        rubrics=rubrics,
+        k=k,
+        redact=redact,
     )
     options = Options(samples=samples, length_penalty=penalty_of(length_penalty))
     chosen: dict[str, Any] = {"split": split, "themes": list(theme), "tags": list(tag)}

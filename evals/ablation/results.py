@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from statistics import mean
 from typing import Any
 
 from agent.errors import InputError
 from evals.ablation.arm_rows import ArmRows
-from evals.ablation.arms import BASE
+from evals.ablation.arms import BASE, CREDITS
 from evals.ablation.stages import Ablation, Row
 from evals.comparison.compare import CompareOptions, Comparison, compare_answers, compare_many
 from evals.comparison.findings import verdict_of
@@ -79,6 +79,8 @@ class Results:
     """By arm: answers that it lacks, since they failed or can't be graded."""
     judge: str | None
     canary: str | None
+    credits: Mapping[str, Comparison] = field(default_factory=dict)
+    """What the seeds and the principles add, each by itself, where the arms that differ in nothing else were run."""
 
     def of(self, name: str) -> ArmFigures | None:
         """Return the line of an arm, if it is in the table."""
@@ -123,7 +125,13 @@ def results_of(
             )
         )
     first = graded[BASE][0]
-    return Results(tuple(lines), len(kept), lines[0].overall.prompts, len(asked), missing, first.judge, first.canary)
+    credits = {
+        what: compare_answers(graded[without], graded[having], names=(without, having), options=compared)
+        for what, without, having in CREDITS
+        if without in graded and having in graded
+    }
+    counts = (len(kept), lines[0].overall.prompts, len(asked), missing)
+    return Results(tuple(lines), *counts, first.judge, first.canary, credits)
 
 
 def compare_options(options: Options) -> CompareOptions:

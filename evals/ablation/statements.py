@@ -1,4 +1,4 @@
-"""What an ablation shows, in plain sentences: first whether the principles have given more than the same budget without them."""
+"""What an ablation shows, in plain sentences: first whether the agent has given more than the same budget without it."""
 
 from __future__ import annotations
 
@@ -18,17 +18,20 @@ def statements(found: Results) -> list[str]:
     """Return the sentences, the main one first: it is about the agent as shipped, whatever the other arms show."""
     main = found.of(SHIPPED)
     if main is None:
-        opening = [
-            f"The arm {SHIPPED}, the agent as it is shipped, was not run: nothing is said of the principles' worth."
-        ]
+        opening = [f"The arm {SHIPPED}, the agent as it is shipped, was not run: nothing is said of its worth."]
     elif main.to_rival is None:
         opening = [
-            f"Without the arm {GENERIC}, which has the same budget and no principles, no gain can be credited to them."
+            f"Without the arm {GENERIC}, which has the same budget, no gain can be credited to principles or seeds."
         ]
     else:
         opening = [_told(main.to_rival, main, found)]
     others = [arm for arm in found.arms if arm.to_rival is not None and arm.name != SHIPPED]
-    return [*opening, *_beside(others, found)]
+    return [*opening, *_credits(found), *_beside(others, found)]
+
+
+def _credits(found: Results) -> Iterator[str]:
+    for what, pair in found.credits.items():
+        yield f"What the {what} add, all else alike ({pair.name_b} against {pair.name_a}): {interval(pair.overall)}."
 
 
 def label_statements(found: Labelled) -> list[str]:
@@ -46,13 +49,13 @@ def _told(pair: Comparison, arm: ArmFigures, found: Results) -> str:
     verdict, figures = verdict_of(pair.overall), interval(pair.overall)
     on = f"on {pair.overall.n:,} prompts"
     if verdict == "better":
-        text = f"The principles have shown a gain over self-critique with the same budget: {figures} {on}."
+        text = f"The agent has shown a gain over self-critique with the same budget: {figures} {on}."
     elif verdict == "worse":
-        text = f"The principles have done worse than self-critique with the same budget: {figures} {on}."
+        text = f"The agent has done worse than self-critique with the same budget: {figures} {on}."
     elif verdict == "too few prompts":
-        text = f"Too few prompts to tell whether the principles give more than self-critique with the same budget: {figures} {on}."
+        text = f"Too few prompts to tell whether the agent gives more than self-critique with the same budget: {figures} {on}."
     else:
-        text = f"The principles have not shown a gain over self-critique with the same budget: {figures} {on}{_power(pair)}."
+        text = f"The agent has not shown a gain over self-critique with the same budget: {figures} {on}{_power(pair)}."
     return text + _budget(arm, found)
 
 

@@ -47,8 +47,8 @@ class Report:
         told = [
             f"Mean score and differences: over {found.answers:,} answers to {found.prompts:,} prompts that every arm has, not "
             f"clipped, with 95 % intervals from {options.samples:,} bootstrap samples of prompts, seed {options.seed}.",
-            "Against: the arm with as many rounds and no principles. Harm: criteria that the draft satisfies and the answer does "
-            "not. Length: characters over the draft's. Calls, tokens and seconds are means per answer: of the base its draft, of "
+            "Against: the arm with as many rounds and neither principles nor seeds. Harm: criteria that the draft "
+            "satisfies and the answer does not. Length: characters over the draft's. Calls, tokens and seconds are means per answer: of the base its draft, of "
             f"the other arms what came after it, at most {CALLS_PER_ROUND} calls a round.",
         ]
         if found.missing:
@@ -65,6 +65,7 @@ class Report:
         return {
             "statements": self.sentences,
             "arms": [arm_object(arm) for arm in found.arms],
+            "credits": {what: comparison_object(pair) for what, pair in found.credits.items()},
             "answers": found.answers,
             "prompts": found.prompts,
             "asked": found.asked,

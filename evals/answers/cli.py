@@ -18,7 +18,7 @@ from agent.batch.cli_options import (
     RetryErrors,
     SummaryJson,
 )
-from agent.cli_options import Judge, Library, Model, Redact, Temperature
+from agent.cli_options import Judge, Library, Model, Principles, Redact, Rubrics, Seeds, Temperature
 from evals.data.options import DataSet, Limit, SplitName, Tags, Themes
 
 if TYPE_CHECKING:
@@ -48,6 +48,9 @@ def run(  # noqa: PLR0913, PLR0917  # each is an option of the command
     temperature: Temperature = None,
     seed: Seed = None,
     library: Library = None,
+    rubrics: Rubrics = None,
+    principles: Principles = None,
+    seeds: Seeds = None,
     k: Annotated[int | None, typer.Option("-k", help="Principles to retrieve.")] = None,
     max_rounds: Annotated[int | None, typer.Option(help="Rounds of revision of an answer.")] = None,
     redact: Redact = None,
@@ -89,6 +92,9 @@ def run(  # noqa: PLR0913, PLR0917  # each is an option of the command
         temperature=temperature,
         seed=seed,
         library=library,
+        rubrics=rubrics,
+        principles=principles,
+        seeds=seeds,
         k=k,
         max_rounds=max_rounds,
         redact=redact,

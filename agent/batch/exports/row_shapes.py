@@ -29,6 +29,9 @@ ANSWER: dict[str, Any] = {
         "confidence": {"urgency": "double", "uncertainty": "double", "expertise": "double", "task_type": "double"},
     },
     "principles": [{"id": "string", "title": "string", "dimension": "string", "score": "double", "why": ["string"]}],
+    "seeds": [
+        {"rubric_id": "string", "similarity": "double", "verified": "bool", "question": "string", "criteria": "int64"}
+    ],
     "rubric": [{"criterion": "string", "points": "int64", "principle_id": "string"}],
     "critiques": [
         [
@@ -80,6 +83,7 @@ ANSWER: dict[str, Any] = {
     "engine": "string",
     "models": {"writer": "string", "judge": "string"},
     "library_hash": "string",
+    "rubrics_hash": "string",
     "warnings": ["string"],
 }
 """A row of `clinalign batch` that was answered: the object of `clinalign revise --json` and its id."""

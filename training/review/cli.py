@@ -1,0 +1,254 @@
+"""The commands `clinalign rubrics review …` and `clinalign rubrics export`: read the options, ask the store, say what it says."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, cast
+
+import typer
+
+from training.review.bench_cli import bench
+
+if TYPE_CHECKING:
+    from training.review.editing import Edited
+    from training.review.sheet import Sheet, State
+    from training.review.store import Decision, ReviewStore, Saved
+
+app = typer.Typer(help="Clinicians' review of rubrics: add, edit, decide, adjudicate.", no_args_is_help=True)
+app.command()(bench)
+
+Store = Annotated[
+    str | None,
+    typer.Option(
+        help="SQLite file or postgresql://user@host/database; none: a file below the user's data folder.",
+        envvar="CLINALIGN_REVIEWS",
+    ),
+]
+Id = Annotated[str, typer.Argument(metavar="ID", help="Of the record.")]
+By = Annotated[str, typer.Option("--by", metavar="NAME", help="Who reviews.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
+From = Annotated[
+    Path | None, typer.Option("--from", metavar="FILE", help="Take this edited YAML; no editor is opened.")
+]
+Comment = Annotated[str | None, typer.Option(help="Your comment; none: it stays as it is.")]
+
+
+@app.command()
+def add(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="HealthRubrics, as `rubrics draft` wrote them.")],
+    reviewers: Annotated[int, typer.Option(help="How many have to decide each record.", min=1)] = 2,
+    store: Store = None,
+) -> None:
+    """Take drafted rubrics for review; what is there already stays as it is."""
+    from training.preference_files import read_preferences
+
+    with _opened(store) as opened:
+        for file in files:
+            done = opened.add(read_preferences(file), reviewers_needed=reviewers)
+            typer.echo(f"{file}: {done.new:,} added, {done.known:,} known")
+            for record_id in done.changed:
+                typer.echo(f"{file}: {record_id} is there with other content, and stays as it was", err=True)
+
+
+@app.command("list")
+def list_records(
+    by: By,
+    state: Annotated[str | None, typer.Option(help="open, accepted, rejected or deferred, of your own sheets.")] = None,
+    words: Annotated[str, typer.Option(help="Only records with these words in id, theme or question.")] = "",
+    offset: Annotated[int, typer.Option(min=0)] = 0,
+    limit: Annotated[int, typer.Option(min=1, max=500)] = 50,
+    store: Store = None,
+    as_json: AsJson = False,
+) -> None:
+    """List records as one reviewer sees them."""
+    from training.review.printing import listing_lines, plain
+
+    with _opened(store) as opened:
+        found = opened.listing(by, state=cast("State | None", state), words=words, offset=offset, limit=limit)
+    typer.echo(plain(found) if as_json else "\n".join(listing_lines(found, offset)))
+
+
+@app.command()
+def show(record_id: Id, by: By, store: Store = None, as_json: AsJson = False) -> None:
+    """Show one reviewer's sheet: conversation, responses, criteria, and both scores."""
+    from training.review.printing import plain, sheet_lines
+
+    with _opened(store) as opened:
+        sheet = opened.sheet(record_id, by)
+    typer.echo(plain(sheet) if as_json else "\n".join(sheet_lines(sheet)))
+
+
+@app.command()
+def edit(record_id: Id, by: By, file: From = None, store: Store = None) -> None:
+    """Edit your criteria as YAML in $EDITOR, and save them; a file that can't be read or saved is kept."""
+    with _opened(store) as opened:
+        sheet = opened.sheet(record_id, by)
+        _tell_saved(sheet, *_edited(opened, sheet, file, reviewer=sheet.reviewer))
+
+
+@app.command()
+def decide(
+    record_id: Id,
+    decision: Annotated[str, typer.Argument(metavar="accept|reject|defer|reopen")],
+    by: By,
+    comment: Comment = None,
+    store: Store = None,
+) -> None:
+    """Accept, reject, defer or reopen your sheet as it stands."""
+    with _opened(store) as opened:
+        version = opened.sheet(record_id, by).version
+        wanted = cast("Decision", decision)
+        sheet = opened.decide(record_id, by, base_version=version, decision=wanted, comment=comment)
+        row = opened.listed(record_id, by)
+    typer.echo(f"{record_id}: {sheet.state} by {sheet.reviewer}; {row.decided} of {row.needed} have decided it")
+    if row.record_state != "open":
+        typer.echo(
+            {"final": f"final: {row.outcome}", "dispute": "in dispute: it waits for an adjudicator"}[row.record_state]
+        )
+
+
+@app.command()
+def disputes(store: Store = None, as_json: AsJson = False) -> None:
+    """List the records that wait for an adjudicator, and on what their reviewers differ."""
+    from training.review.printing import dispute_lines, plain
+
+    with _opened(store) as opened:
+        found = [opened.dispute(record_id) for record_id in opened.disputes()]
+    typer.echo(plain(found) if as_json else "\n".join(line for one in found for line in dispute_lines(one)) or "none")
+
+
+@app.command()
+def adjudicate(
+    record_id: Id,
+    by: By,
+    decision: Annotated[str | None, typer.Option(metavar="accept|reject", help="None: only save the criteria.")] = None,
+    file: From = None,
+    store: Store = None,
+) -> None:
+    """Settle a dispute: edit what the reviewers have in common, with their differences beside it, and decide."""
+    from training.review.printing import dispute_lines
+
+    with _opened(store) as opened:
+        found = opened.dispute(record_id)
+        notes = list(dispute_lines(found))
+        _tell_saved(found.sheet, *_edited(opened, found.sheet, file, reviewer=by, notes=notes, decision=decision))
+    if decision:
+        typer.echo(f"final: {decision}ed by {by}")
+
+
+@app.command()
+def status(store: Store = None, as_json: AsJson = False) -> None:
+    """Show how far the review is, and how far the reviewers agree."""
+    from training.review.printing import plain, status_lines
+
+    with _opened(store) as opened:
+        progress, agreement = opened.progress(), opened.agreement()
+    found = {"progress": json.loads(plain(progress)), "agreement": json.loads(plain(agreement))}
+    typer.echo(json.dumps(found, indent=2) if as_json else "\n".join(status_lines(progress, agreement)))
+
+
+@app.command()
+def history(
+    record_id: Id,
+    by: Annotated[
+        str | None, typer.Option("--by", metavar="NAME", help="As this reviewer may see it; none: all of it.")
+    ] = None,
+    store: Store = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show every change of a record: who, when, before, after."""
+    from training.review.printing import history_lines, plain
+
+    with _opened(store) as opened:
+        found = opened.history(record_id, viewer=by)
+    typer.echo(plain(found) if as_json else "\n".join(history_lines(found)) or "no changes")
+
+
+def export(
+    target: Annotated[Path, typer.Argument(help="FILE.jsonl, FILE.parquet, or a folder for datasets.load_dataset.")],
+    seeds: Annotated[
+        bool, typer.Option("--as-seeds", help="Accepted ones as FILE.jsonl for --rubrics: seeds for the agent.")
+    ] = False,
+    undecided: Annotated[bool, typer.Option("--undecided", help="Also those that are not decided yet.")] = False,
+    pseudonyms: Annotated[
+        bool, typer.Option("--pseudonyms", help="Number the reviewers instead of naming them.")
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace an earlier export.")] = False,
+    store: Store = None,
+) -> None:
+    """Export reviewed rubrics as HealthRubrics, or as seeds; by default those that are decided."""
+    from agent.batch.exports.output_file import in_rows
+    from agent.errors import ConfigError
+
+    if seeds and undecided:
+        raise ConfigError("--as-seeds exports accepted records only; leave out --undecided")
+    with _opened(store) as opened:
+        from training.review.exporting import export_records, export_seeds
+
+        if seeds:
+            done = export_seeds(opened, target, pseudonyms=pseudonyms, force=force)
+        else:
+            done = export_records(opened, target, undecided=undecided, pseudonyms=pseudonyms, force=force)
+    told = ", ".join(f"{count:,} {name}" for name, count in sorted(done.counts.status.items()))
+    typer.echo(f"{in_rows(done.rows, 'rubric')} in {target} ({told})")
+    typer.echo("the texts may be a patient's: have them checked before you publish any of this")
+
+
+@contextmanager
+def _opened(url: str | None) -> Iterator[ReviewStore]:
+    try:
+        from training.review.store import ReviewStore
+    except ImportError as error:
+        from agent.errors import ConfigError
+
+        raise ConfigError(f"the review needs {error.name}; run pip install 'clinalign[rubrics]'") from error
+    store = ReviewStore(url)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+def _edited(
+    store: ReviewStore,
+    sheet: Sheet,
+    file: Path | None,
+    *,
+    reviewer: str,
+    notes: list[str] | None = None,
+    decision: str | None = None,
+) -> tuple[Edited, Saved]:
+    """Have a sheet edited and save it; of an editor's file that can't be saved, the error tells where it is kept."""
+    from agent.errors import InputError
+    from training.review.editing import edited, read_sheet_yaml, sheet_yaml
+
+    path = file or edited(sheet_yaml(sheet, notes=notes or []), sheet.record.id)
+    try:
+        found = read_sheet_yaml(path, sheet, reviewer)
+        given = {"base_version": found.version, "criteria": found.criteria, "comment": found.comment}
+        if sheet.reviewer:
+            saved = store.save(sheet.record.id, reviewer, **given)  # type: ignore[arg-type]
+        else:
+            saved = store.adjudicate(sheet.record.id, reviewer, decision=decision, **given)  # type: ignore[arg-type]
+    except InputError as error:
+        kept = "" if file else f"\nyour text is kept in {path}: mend it, then add --from {path}"
+        raise InputError(f"{error}{kept}") from error
+    if file is None:
+        path.unlink()
+    return found, saved
+
+
+def _tell_saved(before: Sheet, found: Edited, saved: Saved) -> None:
+    from training.review.printing import score_lines
+
+    for merged in saved.merged:
+        typer.echo(f"merged in, as it was saved meanwhile: {merged}")
+    if saved.sheet.version == before.version:
+        typer.echo("nothing changed")
+        return
+    for name, criteria in (("before", before.criteria), ("after", saved.sheet.criteria)):
+        typer.echo("\n".join(f"{name}: {line}" for line in score_lines(before.record, criteria)))
+    typer.echo(f"saved as version {saved.sheet.version}")

@@ -1,0 +1,119 @@
+"""How long the leakage check takes, and how much memory, on as many questions as are wanted; some leaks are planted, to be found.
+
+Everything is made out of sentences of the shipped rubrics' conversations; `python -m training.selection.scale` prints the figures.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from typing import Annotated, Any
+
+import typer
+
+from evals.batch.process_usage import peak_bytes
+from principles_store.conversation import user_text
+from principles_store.embedding import Embedder
+from principles_store.rubric_set import load_rubrics
+from training.selection.leaks import find_leaks
+
+_PLANTED = 60
+"""In thirds: the same text in capitals, inside a longer one, with its sentences in another order."""
+_WORDS = "for my mother after two days since last week at night in the morning when lying down with some fever and a cough".split()
+
+
+@dataclass(frozen=True)
+class Scale:
+    """One check."""
+
+    train_rows: int
+    benchmark_rows: int
+    seconds: float
+    cpu_seconds: float
+    peak_bytes: int
+    planted: int
+    found: int
+    """Of the planted ones, as faults."""
+    looked_at: int
+    """Of the others, those that are listed as worth a look."""
+    others: int
+    """Faults that were not planted."""
+    listed: int
+
+
+def measure_leaks(train_rows: int, benchmark_rows: int, embedder: Embedder, seed: int = 0) -> Scale:
+    """Check made-up questions against made-up benchmarks with planted leaks, and return what it took."""
+    chance = Random(seed)
+    sentences = sorted(
+        {part for rubric in load_rubrics() for part in user_text(rubric.conversation).split(". ") if part}
+    )
+    benchmark = list(_questions("bench", benchmark_rows, sentences, chance))
+    train = list(_questions("train", train_rows - _PLANTED, sentences, chance))
+    planted = [_planted(number, chance.choice(benchmark), sentences, chance) for number in range(_PLANTED)]
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        begun, cpu_begun = time.monotonic(), time.process_time()
+        report = find_leaks(
+            [_saved(folder / "train.jsonl", [*train, *planted])], [_saved(folder / "bench.jsonl", benchmark)], embedder
+        )
+        seconds, cpu_seconds = time.monotonic() - begun, time.process_time() - cpu_begun
+    found = {leak.train for leak in report.faults}
+    names = {row["id"] for row in planted}
+    return Scale(
+        report.train_rows,
+        report.benchmark_rows,
+        seconds,
+        cpu_seconds,
+        peak_bytes(os.getpid()),
+        len(names),
+        len(found & names),
+        len({leak.train for leak in report.listed} & names - found),
+        len(found - names),
+        len(report.listed),
+    )
+
+
+def _questions(name: str, count: int, sentences: Sequence[str], chance: Random) -> Iterator[dict[str, Any]]:
+    """Yield questions of some 60 words: sentences of several conversations, with words of their own between them."""
+    for number in range(count):
+        parts = [f"{part} {' '.join(chance.choices(_WORDS, k=6))}" for part in chance.sample(sentences, 3)]
+        yield {"id": f"{name}-{number:06}", "question": ". ".join(parts)}
+
+
+def _planted(number: int, leaked: dict[str, Any], sentences: Sequence[str], chance: Random) -> dict[str, Any]:
+    text = leaked["question"]
+    ways = (text.upper(), f"{chance.choice(sentences)}. {text}", ". ".join(reversed(text.split(". "))))
+    return {"id": f"planted-{number:06}", "question": ways[number % 3]}
+
+
+def _saved(file: Path, rows: Sequence[dict[str, Any]]) -> Path:
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return file
+
+
+def leak_scale(
+    train: Annotated[int, typer.Option(help="Questions of the training data.", min=_PLANTED)] = 17_000,
+    benchmark: Annotated[int, typer.Option(help="Questions of the benchmark.", min=1)] = 5_000,
+) -> None:
+    """Time the leakage check on made-up questions, and see whether it finds the leaks that are planted."""
+    from training.selection.cli import open_embedder
+
+    found = measure_leaks(train, benchmark, open_embedder())
+    typer.echo(
+        f"{found.train_rows:,} rows against {found.benchmark_rows:,}: {found.seconds:.0f} s, "
+        f"{found.cpu_seconds:.0f} s of processor, at most {found.peak_bytes / 1e6:,.0f} MB"
+    )
+    typer.echo(
+        f"of {found.planted} planted leaks {found.found} found and {found.looked_at} listed; {found.others} other faults, "
+        f"{found.listed:,} pairs worth a look"
+    )
+
+
+if __name__ == "__main__":
+    typer.run(leak_scale)
