@@ -52,7 +52,7 @@ app: $(VENV)/.app ## the chat, on http://127.0.0.1:7860
 serve: $(VENV)/.run ## the agent behind any OpenAI client, on http://127.0.0.1:8000/v1
 	@$(BIN)/clinalign serve $(ARGS)
 
-bench: $(VENV)/.run ## what the agent costs: alone, over a model's calls, behind the server, in batches (20 minutes); DRAFTS=file of drafts
+bench: $(VENV)/.run ## what the agent costs: alone, over a model's calls, behind the server, in batches; reviews, synthesis, distillation (40 minutes); DRAFTS=file of drafts
 	@$(BIN)/clinalign eval speed $(DRAFTS)
 	@$(BIN)/clinalign eval overhead $(DRAFTS)
 	@$(BIN)/clinalign eval load $(DRAFTS)
@@ -63,6 +63,9 @@ bench: $(VENV)/.run ## what the agent costs: alone, over a model's calls, behind
 	@$(BIN)/clinalign eval batch kill --rows 250 $(DRAFTS)
 	@$(BIN)/clinalign eval grading
 	@$(BIN)/clinalign eval chat-load
+	@$(BIN)/clinalign rubrics review bench
+	@$(BIN)/python -m training.synthesis.bench_cli
+	@$(BIN)/python -m training.distillation.bench scale
 
 screenshots: $(VENV)/.dev ## the pictures of the chat in docs/images, by Debian's chromium
 	@$(BIN)/python tests/screenshots.py

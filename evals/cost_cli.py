@@ -102,7 +102,12 @@ def prefix(
 
 
 def _context() -> AgentContext:
-    from agent.config import load_settings
-    from agent.context import load_context
+    """Return what an agent with a model has; the measurement puts in a model of its own."""
+    from dataclasses import replace
 
-    return load_context(load_settings())
+    from agent.config import load_settings
+    from agent.context import load_context, open_seeds
+
+    settings = load_settings()
+    context = load_context(settings)
+    return replace(context, seeds=open_seeds(settings, context.embedder))

@@ -15,7 +15,7 @@ from inspect_ai.model import ModelOutput
 from inspect_ai.solver import Generate, Solver, TaskState, solver
 
 from agent.config import Settings, load_settings
-from agent.context import DEFAULT_K_FOR_MODELS, load_context
+from agent.context import DEFAULT_K_FOR_MODELS, load_context, open_seeds
 from agent.ledger import Limits
 from agent.state import AgentContext, AgentOutput
 from evals.inspect_model import SampleRun, has_role, inspect_client, run_in_thread
@@ -28,7 +28,7 @@ STORED = "clinalign"
 """Where a sample's store says how its answer came about."""
 _TOLD = (
     "draft", "accepted", "stopped_because", "scenario", "principles", "rubric", "critiques", "edits", "patches", "rounds",
-    "usage", "engine", "models", "library_hash", "warnings",
+    "usage", "engine", "models", "library_hash", "rubrics_hash", "seeds", "warnings",
 )  # fmt: skip
 
 
@@ -119,7 +119,10 @@ class _Agents:
             if names not in self._known:
                 engine = llm_engine(writer, critic, limits=limits)
                 k = self.settings.k or DEFAULT_K_FOR_MODELS
-                self._known[names] = replace(shared, engine=engine, k=k, limits=limits)
+                seeds = open_seeds(self.settings, shared.embedder)
+                self._known[names] = replace(
+                    shared, engine=engine, k=k, limits=limits, seeds=seeds, uses_principles=self.settings.principles
+                )
             return self._known[names]
 
 

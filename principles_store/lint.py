@@ -46,6 +46,7 @@ SETTINGS: Mapping[str, str] = {
 }
 """Clinical settings the shipped library must cover, and what the title or statement of a principle on each says."""
 
+Level = Literal["fault", "note"]
 Finding = tuple[str, str]
 """Field and message."""
 
@@ -53,23 +54,22 @@ Finding = tuple[str, str]
 def lint_library(library: Library, embedder: Embedder | None = None) -> list[Fault]:
     """Return every fault of a library: its entries in order, then the library as a whole.
 
-    Near-duplicates are looked for if an embedder is given. What a library must hold as a whole is a fault in the shipped one
-    and a note in a user's own.
+    Near-duplicates are looked for if an embedder is given. What a library must hold as a whole, and what an entry needs beyond
+    being sound, is a fault in the shipped one and a note in a user's own.
     """
-    faults = [
-        Fault(library.files.get(principle.id, library.source), principle.id, field, message)
-        for principle in library
-        for field, message in _lint_principle(principle)
-    ]
+    level: Level = "fault" if _is_shipped(library) else "note"
+    faults: list[Fault] = []
+    for principle in library:
+        faults += [_entry_fault(library, principle.id, *finding) for finding in _lint_principle(principle)]
+        faults += [_entry_fault(library, principle.id, *finding, level) for finding in _lint_support(principle)]
     faults += [_entry_fault(library, *finding) for finding in _repeated_criteria(library)]
     if embedder is not None and len(library):
         faults += [_entry_fault(library, *finding) for finding in _near_duplicates(library, embedder)]
-    level: Literal["fault", "note"] = "fault" if _is_shipped(library) else "note"
     return faults + [Fault(library.source, "", field, message, level) for field, message in _lint_whole(library)]
 
 
-def _entry_fault(library: Library, principle_id: str, field: str, message: str) -> Fault:
-    return Fault(library.files.get(principle_id, library.source), principle_id, field, message)
+def _entry_fault(library: Library, principle_id: str, field: str, message: str, level: Level = "fault") -> Fault:
+    return Fault(library.files.get(principle_id, library.source), principle_id, field, message, level)
 
 
 def _is_shipped(library: Library) -> bool:
@@ -78,25 +78,30 @@ def _is_shipped(library: Library) -> bool:
 
 def _lint_principle(principle: Principle) -> Iterator[Finding]:
     yield from _lint_condition(principle)
-    if not principle.sources:
-        yield "sources", "no source; name the guideline or consensus it rests on"
     negative = any(criterion.points < 0 for criterion in principle.criteria)
     if principle.polarity == "avoid" and not negative:
         yield "criteria", "polarity is avoid, but no criterion has negative points"
     if principle.polarity == "do" and not any(criterion.points > 0 for criterion in principle.criteria):
         yield "polarity", "every criterion is a penalty: this is an avoid"
-    if not any(criterion.detect for criterion in principle.criteria):
-        yield "criteria", "no criterion has a detector: without a language model it is never judged"
     for number, criterion in enumerate(principle.criteria):
         for field, message in _lint_detection(criterion):
             yield f"criteria.{number}.{field}", message
     yield from _lint_guidance(principle)
 
 
+def _lint_support(principle: Principle) -> Iterator[Finding]:
+    """Yield what a principle lacks that is usable all the same: evidence, or help for the search and for the embedded judge."""
+    if not principle.sources:
+        yield "sources", "no source; name the guideline or consensus it rests on"
+    situations = len(principle.applies_when.situations)
+    if situations < MIN_SITUATIONS:
+        yield "applies_when.situations", f"{situations} of at least {MIN_SITUATIONS}"
+    if not any(criterion.detect for criterion in principle.criteria):
+        yield "criteria", "no criterion has a detector: without a language model it is never judged"
+
+
 def _lint_condition(principle: Principle) -> Iterator[Finding]:
     condition = principle.applies_when
-    if len(condition.situations) < MIN_SITUATIONS:
-        yield "applies_when.situations", f"{len(condition.situations)} of at least {MIN_SITUATIONS}"
     for situation in condition.situations:
         if condition.topic and not _matches(condition.topic, situation):
             yield "applies_when.topic", f"doesn't match the situation {situation!r}"

@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validat
 from principles_store.conversation import ConversationError, Message, parse_conversation
 from principles_store.principle import Axis, Source, Text
 
-Origin = Literal["synthetic", "clinician"]
+Origin = Literal["synthetic", "clinician", "unknown"]
 
 TAGS: Mapping[str, str] = {
     "gravity-first": "how grave it is, said up front",

@@ -38,7 +38,9 @@ def answer(id: str, *, answer: str = DRAFT, draft: str = DRAFT, **more: Any) -> 
             "confidence": {"urgency": 0.91, "uncertainty": 0.5, "expertise": 1.0, "task_type": 0.25},
         },
         "principles": [{"id": "red-flags", "title": "Name red flags", "dimension": "urgency", "score": 1, "why": []}],
-        "seeds": [{"rubric_id": "gout", "similarity": 0.7, "verified": False, "question": "Is it gout?", "criteria": 3}],
+        "seeds": [
+            {"rubric_id": "gout", "similarity": 0.7, "verified": False, "question": "Is it gout?", "criteria": 3}
+        ],
         "rubric": [criterion] if revised else [],
         "critiques": [[verdict | {"verdict": "unmet", "fix": "add it"}], [verdict | {"verdict": "met", "fix": None}]]
         if revised

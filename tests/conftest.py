@@ -21,9 +21,10 @@ from agent.state import AgentContext
 from principles_store.embedding import Embedder, Vectors, load_embedder
 from principles_store.index import DEFAULT_K, Index
 from principles_store.library import Library, load_library
+from principles_store.rubric_set import load_rubrics
 from principles_store.scenario import ScenarioClassifier, load_classifier
 from principles_store.shared_embedding import EmbeddingMemory
-from principles_store.store import open_index
+from principles_store.store import open_index, open_seed_index
 
 # Under a name of its own: settings refuse CLINALIGN_ names that they don't know, and xdist's workers inherit this one.
 _DEV_DATA = Path(
@@ -56,7 +57,7 @@ class KeptVectors:
         missing = [text for text in texts if text not in self._known]
         if missing:
             self._known |= dict(zip(missing, self._embedder.encode(missing), strict=True))
-            np.savez(self._file, texts=np.array(texts), vectors=np.stack([self._known[text] for text in texts]))
+            np.savez(self._file, texts=np.array(list(self._known)), vectors=np.stack(list(self._known.values())))
         return np.stack([self._known[text] for text in texts])
 
 
@@ -82,11 +83,13 @@ def built_store(
     library: Library,
     embedder: EmbeddingMemory,
 ) -> Path:
-    """Return a folder with the complete index of the shipped library; read it, copy it, don't change it."""
+    """Return a folder with the complete indexes of the shipped library and rubrics; read it, copy it, don't change it."""
     kept = request.config.cache
     folder = kept.mkdir("clinalign-index") if kept else tmp_path_factory.mktemp("index")
     with FileLock(folder / ".lock"):
-        open_index(library, KeptVectors(embedder, folder / f"{embedder.id}.npz"), folder / "chroma")
+        kept = KeptVectors(embedder, folder / f"{embedder.id}.npz")
+        open_index(library, kept, folder / "chroma")
+        open_seed_index(load_rubrics(), kept, folder / "chroma")
     return folder / "chroma"
 
 

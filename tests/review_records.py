@@ -32,7 +32,13 @@ def record(id: str = "cough", **changed: Any) -> HealthRubric:
         "preferred": 0,
         "draft": draft,
         "status": "drafted",
-        "provenance": {"origin": "synthetic", "drafted_by": "fake:drafter", "prompt_hashes": {"draft": "ab12"}},
+        "provenance": {
+            "origin": "synthetic",
+            "drafted_by": "fake:drafter",
+            "judged_by": "fake:judge",
+            "prompt_hashes": {"draft": "ab12"},
+            "rubrics_hash": "cd34",
+        },
     }
     return HealthRubric.model_validate_json(HealthRubric.model_validate(data | changed).model_dump_json())
 

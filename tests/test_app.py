@@ -102,9 +102,7 @@ def test_a_conversation_that_another_tab_deleted_is_not_gone_on_with(tab: ChatTa
     ("question", "draft", "message"),
     [(" ", "", "write a question"), ("x" * 200_001, "", "shorten it"), ("Is it safe?", "x" * 200_001, "shorten it")],
 )
-def test_a_refusal_says_what_to_do_and_leaves_all_else(
-    tab: ChatTab, question: str, draft: str, message: str
-) -> None:
+def test_a_refusal_says_what_to_do_and_leaves_all_else(tab: ChatTab, question: str, draft: str, message: str) -> None:
     page = shown(tab.ask(question, draft, "", ANN))
     assert list(page) == ["status"]
     assert message in page["status"]

@@ -23,7 +23,8 @@ def test_a_draft_is_a_record_with_criteria_and_verdicts_that_reads_back(context:
     record = next(read_preferences(output))
     assert (record.status, record.status_reason, len(record.draft)) == ("drafted", "", 7)
     assert [item.verdicts for item in record.draft] == [("met", "unmet")] * 5 + [("unmet", "met")] * 2
-    assert record.provenance.drafted_by == "openai:fake"
+    assert (record.provenance.drafted_by, record.provenance.judged_by) == ("openai:fake", "openai:fake")
+    assert (record.provenance.origin, record.provenance.rubrics_hash) == ("unknown", "")
     assert set(record.provenance.prompt_hashes) == {"draft rubric", "judge", "system"}
 
 
@@ -79,6 +80,7 @@ def test_a_draft_that_keeps_its_problems_is_set_aside_with_criteria_and_reason(
     assert model.asked == ["draft", "draft"]
     assert (rows[0]["status"], len(rows[0]["draft"])) == ("set aside", 7)
     assert rows[0]["status_reason"] == "criteria 1 and 3 ask for the same; keep one"
+    assert rows[0]["provenance"]["judged_by"] == ""
 
 
 def test_a_rubric_that_prefers_the_other_response_is_not_taken(context: AgentContext, tmp_path: Path) -> None:
@@ -98,7 +100,7 @@ def test_without_a_preferred_response_nothing_has_to_be_told_apart(context: Agen
 
 def test_seeds_are_shown_and_a_criterion_names_the_one_it_comes_from(context: AgentContext, tmp_path: Path) -> None:
     class One:
-        content_hash = "0"
+        content_hash = "5eed"
 
         def similar(self, conversation: object) -> tuple[Seed, ...]:
             return (Seed("infant-fever", "Says to keep the baby lightly dressed.", 3, 0.8),)
@@ -108,6 +110,7 @@ def test_seeds_are_shown_and_a_criterion_names_the_one_it_comes_from(context: Ag
         rows = drafted_rows(drafting([preference()], server, context, output, seeds=One()), output)
     assert "1. (+3) Says to keep the baby lightly dressed." in model.prompts[0]
     assert rows[0]["draft"][0]["principle_id"] == "rubric:infant-fever"
+    assert rows[0]["provenance"]["rubrics_hash"] == "5eed"
 
 
 @pytest.mark.parametrize("said", ["I can't do that.", "{}", rubric_reply({"principle": 99})])

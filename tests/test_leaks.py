@@ -14,6 +14,7 @@ from agent.errors import InputError
 from training.selection.leak_report import report_markdown, report_object, summary
 from training.selection.leaks import LeakReport, find_leaks
 from training.selection.questions import read_questions
+from training.selection.scale import measure_leaks
 from training.selection.wordings import RunIndex, runs, words
 
 LONG = (
@@ -125,6 +126,13 @@ def test_runs_are_shared_however_many_texts_there_are() -> None:
     assert set(shares) == set(range(50))
     assert set(shares.values()) == {1.0}
     assert list(index.shares(runs(words(OTHER)), 0.01)) == []
+
+
+def test_every_planted_leak_is_told_as_a_leak_or_as_worth_a_look() -> None:
+    found = measure_leaks(90, 30, WordEmbedder())
+    assert (found.train_rows, found.benchmark_rows) == (90, 30)
+    assert found.planted["in capitals"] == found.planted["inside a longer text"] == {"leak": 20}
+    assert found.planted["sentences in another order"].keys() <= {"leak", "listed"}
 
 
 @pytest.mark.data

@@ -113,10 +113,29 @@ def test_each_fault_is_found_by_field(tmp_path: Path, raw: dict[str, Any], field
 
 
 def test_a_fault_names_its_file(tmp_path: Path) -> None:
-    found = lint_library(library_of(tmp_path, entry(), entry(id="second", sources=[])))
-    [fault] = [fault for fault in found if fault.field == "sources"]
-    assert str(fault).startswith(f"{tmp_path / 'own.yaml'}: entry second: field sources: no source")
+    found = lint_library(library_of(tmp_path, entry(), entry(id="second", polarity="avoid")))
+    [fault] = [fault for fault in found if fault.field == "criteria"]
+    assert str(fault).startswith(f"{tmp_path / 'own.yaml'}: entry second: field criteria: polarity is avoid")
     assert fault.level == "fault"
+
+
+@pytest.mark.parametrize(
+    "lacking",
+    [{"sources": ()}, {"applies_when": AppliesWhen(situations=("a tick bit me",))}, {"criteria": "no detector"}],
+    ids=lambda lacking: next(iter(lacking)),
+)
+def test_what_a_model_can_do_without_is_a_fault_in_the_shipped_library_and_a_note_in_ones_own(
+    library: Library, lacking: dict[str, Any]
+) -> None:
+    first, *rest = library.principles
+    if "criteria" in lacking:
+        lacking = {"criteria": tuple(each.model_copy(update={"detect": None}) for each in first.criteria)}
+    poorer = dataclasses.replace(library, principles=(first.model_copy(update=lacking), *rest))
+    levels = []
+    for source in (library.source, "own"):
+        faults = lint_library(dataclasses.replace(poorer, source=source))
+        levels += [f.level for f in faults if f.entry == first.id and f.field.partition(".")[0] == next(iter(lacking))]
+    assert levels == ["fault", "note"]
 
 
 @pytest.mark.parametrize(
@@ -205,8 +224,8 @@ def test_each_clinical_setting_without_a_principle_is_told(tmp_path: Path) -> No
 def test_a_list_in_the_style_of_clinalign_is_linted_too(tmp_path: Path) -> None:
     file = tmp_path / "own.json"
     file.write_text('[{"text": "Call for help first.", "urgency": "emergent"}]', encoding="utf-8")
-    found = {fault.field for fault in lint_library(load_library(file)) if fault.level == "fault"}
-    assert found == {"applies_when.situations", "sources", "criteria"}
+    found = {(fault.field, fault.level) for fault in lint_library(load_library(file)) if fault.entry}
+    assert found == {(field, "note") for field in ("applies_when.situations", "sources", "criteria")}
 
 
 def test_the_example_of_the_datasheet_is_sound(tmp_path: Path, embedder: Embedder) -> None:

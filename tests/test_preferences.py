@@ -99,6 +99,20 @@ def test_a_review_from_the_chat_names_its_reviewer_and_what_they_said(tmp_path: 
     assert (record.preferred_by, record.preference_reason) == ("Dr Adeyemi", "That dose is wrong.")
 
 
+@pytest.mark.parametrize(
+    ("told", "origin"),
+    [
+        ({}, "unknown"),
+        ({"origin": "synthetic"}, "synthetic"),
+        ({"provenance": {"licence": "CC BY 4.0"}}, "unknown"),
+        ({"provenance": {"origin": "clinician"}}, "clinician"),
+    ],
+)
+def test_where_a_row_comes_from_is_unknown_unless_it_says_so(told: dict[str, Any], origin: str, tmp_path: Path) -> None:
+    provenance = read_one(FORMS["a and b"] | told, tmp_path).provenance
+    assert (provenance.origin, provenance.judged_by, provenance.rubrics_hash) == (origin, "", "")
+
+
 @pytest.mark.parametrize("name", ["out.jsonl", "out.jsonl.gz"])
 def test_what_is_written_reads_back_the_same_with_its_id_first(name: str, tmp_path: Path) -> None:
     rows = [row | {"id": f"r{number}", "theme": "skin"} for number, row in enumerate(FORMS.values())]

@@ -152,20 +152,21 @@ def test_lint_passes_with_notes_and_fails_with_faults(tmp_path: Path) -> None:
     assert sound.exit_code == 0
     assert ": 0 faults, " in sound.stdout
     assert "note: " in sound.stdout
-    faulty = run("lint", "--library", write_library(tmp_path / "own.yaml", entry(sources=[])))
+    faulty = run("lint", "--library", write_library(tmp_path / "own.yaml", entry(polarity="avoid")))
     assert faulty.exit_code == 1
-    assert f"fault: {tmp_path / 'own.yaml'}: entry tick-bite: field sources: no source" in faulty.stdout
+    assert f"fault: {tmp_path / 'own.yaml'}: entry tick-bite: field criteria: polarity is avoid" in faulty.stdout
 
 
 def test_lint_tells_every_fault_of_form_beside_the_others(tmp_path: Path) -> None:
-    file = write_library(tmp_path / "own.yaml", entry(axis="tone", severity="high"), entry(id="second", sources=[]))
+    second = entry(id="second", polarity="avoid")
+    file = write_library(tmp_path / "own.yaml", entry(axis="tone", severity="high"), second)
     result = run("lint", "--library", file, "--json")
     assert result.exit_code == 1
     found = json.loads(result.stdout)
     assert {(fault["entry"], fault["field"]) for fault in found["faults"]} == {
         ("1 (tick-bite)", "axis"),
         ("1 (tick-bite)", "severity"),
-        ("second", "sources"),
+        ("second", "criteria"),
     }
     assert {fault["file"] for fault in found["faults"]} == {str(file)}
     assert {note["level"] for note in found["notes"]} == {"note"}

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import combinations
 
+import numpy as np
 import pytest
 from drafting_work import GOOD, POOR, QUESTION, TEXTS
 
 from agent.rubric import VerdictValue
-from principles_store.embedding import Embedder
+from principles_store.embedding import Embedder, Vectors
 from principles_store.rubric_entry import RubricCriterion
 from principles_store.rubric_set import load_rubrics
+from training.drafting.measure import measure
 from training.rubric_checks import Problem, check_rubric, contradictions, margin
 from training.rubric_wording import likeness
 
@@ -62,6 +65,29 @@ def test_criteria_that_mean_the_same_in_other_words_are_found_by_embedding(embed
     double = criterion("Asks whether the infant is feeding.", 3)
     assert not checked(double)
     assert [problem.kind for problem in checked(double, embedder=embedder)] == ["double"]
+
+
+class Counting:
+    """An embedder that keeps what it is asked for, and finds all texts alike."""
+
+    id = "counting"
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+
+    def encode(self, texts: Sequence[str]) -> Vectors:
+        self.texts += texts
+        return np.ones((len(texts), 1), dtype=np.float32)
+
+
+def test_only_criteria_that_share_words_are_encoded_each_once_and_none_whose_words_say_enough() -> None:
+    alike = ["Asks whether the infant is feeding.", "Asks whether the infant is drinking."]
+    told_by_words = ["Asks whether the infant is not feeding.", "Says that a baby of 6 weeks can look well."]
+    counting = Counting()
+    added = [criterion(text, 3) for text in (*alike, *told_by_words)]
+    found = contradictions(rubric(*added), counting)
+    assert counting.texts == [TEXTS[2][1], *alike]
+    assert {problem.criteria for problem in found if problem.kind == "double"} == {(2, 7), (2, 8), (7, 8)}
 
 
 @pytest.mark.parametrize("count", [6, 16])
@@ -137,3 +163,9 @@ def test_a_shipped_criterion_contradicts_itself_once_its_sign_is_turned(embedder
     ]
     assert all(contradictions(pair, embedder)[0].kind == "contradiction" for pair in turned)
     assert not [pair for pair in combinations([one for one, _ in turned], 2) if contradictions(pair)]
+
+
+def test_hardly_a_criterion_of_the_shipped_rubrics_is_encoded_to_check_them(embedder: Embedder) -> None:
+    found = measure([list(entry.rubric) for entry in load_rubrics().rubrics[:24]], embedder)
+    assert found.encoded < 0.1 * found.criteria and found.overlooked == 0
+    assert found.planted > 60 and found.found > found.found_by_words > 0.7 * found.planted

@@ -78,12 +78,19 @@ def test_what_is_kept_and_its_points_count_among_those_who_accepted() -> None:
 
 
 def test_a_verdict_that_nobody_gave_is_no_agreement() -> None:
-    own = [changed(BASE, "d1", verdicts=("met", "unknown"), judged_by=name) for name in ("ann", "bob")]
+    own = [changed(BASE, "d1", verdicts=("met", "unknown"), judged_by=(name, "")) for name in ("ann", "bob")]
     found = agreement(sheets(("ann", "accepted", own[0]), ("bob", "accepted", own[1])))
     assert found.verdicts.units == 1
 
 
-NEW = SheetCriterion("n1", "Mentions smoke.", 2, "accuracy", verdicts=("met", "unknown"), judged_by="ann")
+def test_a_verdict_left_as_the_judge_gave_it_is_not_the_reviewers() -> None:
+    mixed = changed(BASE, "d1", verdicts=("met", "met"), judged_by=("fake:judge", "ann"))
+    left = sheets(("ann", "accepted", mixed), ("bob", "accepted", BASE.criteria))
+    both = sheets(("ann", "accepted", mixed), ("bob", "accepted", changed(BASE, "d1", judged_by=("bob", "bob"))))
+    assert [agreement(group).verdicts.units for group in (left, both)] == [0, 1]
+
+
+NEW = SheetCriterion("n1", "Mentions smoke.", 2, "accuracy", verdicts=("met", "unknown"), judged_by=("ann", ""))
 OTHER_KEY = replace(NEW, key="n2", criterion="mentions SMOKE", points=3)
 
 

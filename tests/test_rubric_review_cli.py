@@ -51,6 +51,13 @@ def test_an_edit_shows_both_scores_before_and_after(desk: Desk, monkeypatch: pyt
     assert "saved as version 1" in done.output
 
 
+def test_a_verdict_is_confirmed_by_ones_name_in_the_editor(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk.editor(monkeypatch, "0,/- fake:judge/s//- ann/", "s/points: 8/points: 9/")
+    desk.run("edit", "cough", "--by", "ann")
+    shown = json.loads(desk.run("show", "cough", "--by", "ann", "--json").output)
+    assert [item["judged_by"] for item in shown["criteria"][:2]] == [["ann", "fake:judge"], ["fake:judge"] * 2]
+
+
 @pytest.mark.parametrize(
     ("command", "says"),
     [

@@ -57,6 +57,21 @@ def test_parquet_is_read_again_as_the_same_records(store: ReviewStore, tmp_path:
     assert list(read_preferences(tmp_path / "out.parquet")) == [store.final("a/cough"), store.final("cold")]
 
 
+@pytest.mark.parametrize("file", ["out.jsonl", "out.parquet"])
+def test_who_judged_and_which_rubrics_were_seeds_stay_with_the_record(
+    store: ReviewStore, tmp_path: Path, file: str
+) -> None:
+    unknown = record("sore", provenance={})
+    store.add([unknown], reviewers_needed=1)
+    store.decide("sore", "Dr Ann", base_version=0, decision="accept")
+    export_records(store, tmp_path / file)
+    found = [one.provenance for one in read_preferences(tmp_path / file)]
+    assert {(one.judged_by, one.rubrics_hash, one.origin) for one in found[:2]} == {("fake:judge", "cd34", "synthetic")}
+    assert (found[2].judged_by, found[2].rubrics_hash, found[2].origin) == ("", "", "unknown")
+    export_seeds(store, tmp_path / "seeds.jsonl")
+    assert load_rubrics(tmp_path / "seeds.jsonl").rubrics[1].origin == "unknown"
+
+
 def test_reviewers_can_be_numbered(store: ReviewStore, tmp_path: Path) -> None:
     export_records(store, tmp_path / "set", pseudonyms=True)
     export_records(store, tmp_path / "out.jsonl", pseudonyms=True)

@@ -14,10 +14,11 @@ from training.review.sheet import Sheet, SheetCriterion, first_sheet
 
 BASE = first_sheet(record(), "ann")
 NEW = SheetCriterion("n1", "Mentions that smoke makes a cough worse.", 2, "accuracy", verdicts=("unknown", "unknown"))
+JUDGE = "fake:judge"
 REWORDED = {
     "criterion": "States that a cough lasts about four weeks.",
     "verdicts": ("unknown", "unknown"),
-    "judged_by": "",
+    "judged_by": ("", ""),
 }
 
 
@@ -31,8 +32,8 @@ def merged(theirs: tuple[SheetCriterion, ...], mine: tuple[SheetCriterion, ...])
         ({"points": 9}, {"tags": ("course",)}),
         ({"points": 9}, {"axis": "completeness"}),
         ({"points": 9}, REWORDED),
-        ({"verdicts": ("unmet", "unmet"), "judged_by": "ann"}, {"verdicts": ("met", "met"), "judged_by": "ann"}),
         ({"points": 9}, {"points": 9}),
+        ({"judged_by": ("fake:judge", "ann")}, {"points": 9}),
     ],
 )
 def test_changes_of_different_fields_both_stand(theirs: dict, mine: dict) -> None:
@@ -40,7 +41,14 @@ def test_changes_of_different_fields_both_stand(theirs: dict, mine: dict) -> Non
     result = next(item for item in found.criteria if item.key == "d2")
     assert not found.conflicts
     for name, value in (theirs | mine).items():
-        assert getattr(result, name) == (("unmet", "met") if "verdicts" in theirs and name == "verdicts" else value)
+        assert getattr(result, name) == value
+
+
+def test_verdicts_on_two_responses_are_merged_each_with_who_gave_it() -> None:
+    theirs = changed(BASE, "d2", verdicts=("unmet", "unmet"), judged_by=("cy", JUDGE))
+    mine = changed(BASE, "d2", verdicts=("met", "met"), judged_by=(JUDGE, "di"))
+    result = merged(theirs, mine).criteria[1]
+    assert (result.verdicts, result.judged_by) == (("unmet", "met"), ("cy", "di"))
 
 
 @pytest.mark.parametrize(

@@ -79,6 +79,14 @@ def test_a_row_that_cannot_be_is_refused_by_its_name_and_nothing_is_stored(
     assert store.sheet(CHEST.id, "Ann").version == 0
 
 
+def test_a_verdict_can_be_sent_in_nobody_elses_name(store: ReviewStore) -> None:
+    message = sheet_message(store.sheet(CHEST.id, "Ann"))
+    message["criteria"][0] |= {"verdicts": ["unmet", "unmet"], "judged_by": ["Ben", "draft"]}
+    ask(store, **message)
+    first, second, *_ = store.sheet(CHEST.id, "Ann").criteria
+    assert (first.judged_by, second.judged_by) == (("Ann", "draft"), ("draft", "draft"))
+
+
 def test_a_rubric_without_responses_is_reviewed_without_scores(store: ReviewStore) -> None:
     rows = [row.model_copy(update={"verdicts": ()}) for row in CHEST.draft]
     store.add([CHEST.model_copy(update={"id": "bare", "responses": (), "preferred": None, "draft": tuple(rows)})])

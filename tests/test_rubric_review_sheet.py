@@ -20,12 +20,13 @@ from training.review.sheet import (
     unjudged_where_reworded,
 )
 
+JUDGE = "fake:judge"
 SHEET = first_sheet(record(), "ann")
 
 
 def test_a_sheet_begins_with_the_draft_and_its_verdicts() -> None:
     assert [item.criterion for item in SHEET.criteria] == list(CRITERIA)
-    assert {item.judged_by for item in SHEET.criteria} == {"fake:drafter"}
+    assert {item.judged_by for item in SHEET.criteria} == {(JUDGE, JUDGE)}
 
 
 def test_scores_are_those_of_the_arithmetic() -> None:
@@ -83,13 +84,19 @@ def test_criteria_survive_being_stored() -> None:
 @pytest.mark.parametrize(
     ("fields", "verdicts", "judged_by"),
     [
-        ({"criterion": "States that a cough lasts a month."}, ("unknown", "unknown"), ""),
-        ({"criterion": "States that a cough lasts a month.", "verdicts": ("met", "met")}, ("met", "met"), "ann"),
-        ({"points": 1}, ("met", "unmet"), "fake:drafter"),
-        ({"verdicts": ("met", "met")}, ("met", "met"), "ann"),
+        ({"criterion": "States that a cough lasts a month."}, ("unknown", "unknown"), ("", "")),
+        (
+            {"criterion": "States that a cough lasts a month.", "verdicts": ("met", "met")},
+            ("met", "met"),
+            ("ann", "ann"),
+        ),
+        ({"points": 1}, ("met", "unmet"), (JUDGE, JUDGE)),
+        ({"verdicts": ("met", "met")}, ("met", "met"), (JUDGE, "ann")),
+        ({"judged_by": (JUDGE, "ann")}, ("met", "unmet"), (JUDGE, "ann")),
+        ({"judged_by": ("bob", JUDGE)}, ("met", "unmet"), (JUDGE, JUDGE)),
     ],
 )
-def test_a_verdict_falls_with_the_words_that_it_was_on(fields: dict, verdicts: tuple, judged_by: str) -> None:
+def test_a_verdict_falls_with_the_words_that_it_was_on(fields: dict, verdicts: tuple, judged_by: tuple) -> None:
     found = unjudged_where_reworded(SHEET.criteria, changed(SHEET, "d2", **fields), "ann")
     assert (found[1].verdicts, found[1].judged_by) == (verdicts, judged_by)
 

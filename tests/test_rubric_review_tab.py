@@ -29,7 +29,7 @@ def test_both_scores_follow_every_edit_at_once_and_the_server_says_the_same(visi
     expect(page.locator(".unsaved")).to_have_text("Saved")
     expect(score(page, 2)).to_have_text("−0.24")
     stored = site.store.sheet(CHEST.id, ANN).criteria
-    assert (stored[5].points, stored[3].verdicts, stored[3].judged_by) == (-7, ("met", "met"), ANN)
+    assert (stored[5].points, stored[3].verdicts, stored[3].judged_by) == (-7, ("met", "met"), ("draft", ANN))
 
 
 def test_other_words_are_unjudged_until_ticked_and_the_same_words_are_not(visit: Visit, site: ReviewSite) -> None:
@@ -54,7 +54,21 @@ def test_the_judge_gives_verdicts_only_where_there_are_none(visit: Visit, site: 
     expect(page.locator(".told")).to_contain_text("verdicts on 1 criterion")
     pressed = row(page, 2).locator("[aria-pressed=true]")
     assert pressed.all_inner_texts() == ["Met", "Met"]
-    expect(row(page, 2)).to_contain_text("Verdicts: word judge.")
+    expect(row(page, 2)).to_contain_text(f"Verdicts: word judge (1), {ANN} (2).")
+
+
+def test_a_verdict_is_the_reviewers_once_they_confirm_it(visit: Visit, site: ReviewSite) -> None:
+    page = begin(visit, site)
+    expect(row(page, 1)).to_contain_text("Verdicts: draft.")
+    met = row(page, 1).get_by_role("group", name="Response 1").get_by_role("button", name="Met", exact=True)
+    met.click()
+    expect(row(page, 1)).to_contain_text(f"Verdicts: {ANN} (1), draft (2).")
+    saved(page)
+    stored = site.store.sheet(CHEST.id, ANN).criteria
+    assert (stored[0].verdicts, stored[0].judged_by) == (("met", "unmet"), (ANN, "draft"))
+    assert {item.judged_by for item in stored[1:]} == {("draft", "draft")}
+    met.click()
+    expect(met).to_have_attribute("aria-pressed", "false")
 
 
 def test_the_keyboard_does_it_all(visit: Visit, site: ReviewSite) -> None:

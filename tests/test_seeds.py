@@ -101,7 +101,9 @@ def test_rubrics_of_ones_own_are_indexed_beside_the_principles(embedder, tmp_pat
 
 def test_a_broken_file_of_rubrics_is_told_by_file_entry_and_field(embedder, tmp_path):
     file = tmp_path / "mine.jsonl"
-    file.write_text('{"id": "a", "theme": "x", "question": "q?", "rubric": [], "origin": "synthetic"}\n', encoding="utf-8")
+    file.write_text(
+        '{"id": "a", "theme": "x", "question": "q?", "rubric": [], "origin": "synthetic"}\n', encoding="utf-8"
+    )
     with pytest.raises(LibraryError, match=r"mine.jsonl: entry 1 \(a\): field rubric: "):
         open_seeds(Settings(model="openai:x", rubrics=file, store=str(tmp_path / "chroma")), embedder)
 

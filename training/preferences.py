@@ -51,12 +51,16 @@ class Provenance(_Record):
     source: str = ""
     """File, data set or study."""
     licence: str = ""
-    origin: Origin = "clinician"
+    origin: Origin = "unknown"
     """`synthetic`: conversation, responses and preference were made up or made by a model."""
     drafted_by: str = ""
     """provider:name of the model that drafted the rubric."""
+    judged_by: str = ""
+    """The same of the model that gave the draft's verdicts."""
     prompt_hashes: Mapping[str, str] = {}
     library_hash: str = ""
+    rubrics_hash: str = ""
+    """Of the kept rubrics that seeds came from; empty without seeds."""
 
 
 class HealthRubric(_Record):

@@ -16,7 +16,7 @@ from agent.rubric import Criterion, Verdict, VerdictValue, score
 from principles_store.conversation import Conversation
 from principles_store.rubric_entry import RubricCriterion
 from principles_store.rubric_lint import MAX_LIKENESS, lint_criteria
-from training.rubric_wording import is_turned, likeness, runs, words
+from training.rubric_wording import MIN_SHARED_IF_ALIKE, Likeness, is_turned, likeness, runs, shared, words
 
 if TYPE_CHECKING:
     from principles_store.embedding import Embedder
@@ -81,14 +81,22 @@ def check_rubric(
 
 
 def contradictions(criteria: Sequence[RubricCriterion], embedder: Embedder | None = None) -> list[Problem]:
-    """Return the pairs of criteria that ask for the same twice, or that no answer can satisfy together."""
-    vectors = embedder.encode([item.criterion for item in criteria]) if embedder is not None and criteria else None
+    """Return the pairs of criteria that ask for the same twice, or that no answer can satisfy together.
+
+    What their words tell isn't encoded: that is most of what a check costs.
+    """
+    pairs = list(combinations(range(len(criteria)), 2))
+    wordings = {pair: likeness(*_texts(criteria, pair)) for pair in pairs}
+    open_pairs = [
+        pair for pair, wording in wordings.items() if wording == "different" and _may_be_alike(criteria, pair)
+    ]
+    cosines = _cosines(criteria, open_pairs, embedder) if embedder is not None and open_pairs else {}
     found = []
-    for (first, one), (second, other) in combinations(enumerate(criteria), 2):
-        cosine = float(vectors[first] @ vectors[second]) if vectors is not None else 0.0
-        if told := _clash(one, other, cosine):
+    for pair in pairs:
+        first, second = pair
+        if told := _clash(criteria[first], criteria[second], wordings[pair], cosines.get(pair, 0.0)):
             kind, what = told
-            found.append(Problem(kind, f"criteria {first + 1} and {second + 1} {what}", (first, second)))
+            found.append(Problem(kind, f"criteria {first + 1} and {second + 1} {what}", pair))
     return found
 
 
@@ -113,11 +121,28 @@ def _form(criteria: Sequence[RubricCriterion]) -> Iterator[Problem]:
         yield Problem("form", told, () if number is None else (number,))
 
 
-def _clash(one: RubricCriterion, other: RubricCriterion, cosine: float) -> tuple[Kind, str] | None:
-    wording = likeness(one.criterion, other.criterion)
+def _may_be_alike(criteria: Sequence[RubricCriterion], pair: tuple[int, int]) -> bool:
+    """Tell whether two criteria may mean the same though their words differ."""
+    texts = _texts(criteria, pair)
+    return shared(*texts) >= MIN_SHARED_IF_ALIKE and not is_turned(*texts)
+
+
+def _cosines(
+    criteria: Sequence[RubricCriterion], pairs: Sequence[tuple[int, int]], embedder: Embedder
+) -> dict[tuple[int, int], float]:
+    """Return the cosine of each pair, of all of which only the criteria in them are encoded, in one go."""
+    numbers = sorted({number for pair in pairs for number in pair})
+    vectors = dict(zip(numbers, embedder.encode([criteria[number].criterion for number in numbers]), strict=True))
+    return {(first, second): float(vectors[first] @ vectors[second]) for first, second in pairs}
+
+
+def _texts(criteria: Sequence[RubricCriterion], pair: tuple[int, int]) -> tuple[str, str]:
+    return criteria[pair[0]].criterion, criteria[pair[1]].criterion
+
+
+def _clash(one: RubricCriterion, other: RubricCriterion, wording: Likeness, cosine: float) -> tuple[Kind, str] | None:
     is_opposed = (one.points > 0) != (other.points > 0)
-    limit = MAX_OPPOSED_LIKENESS if is_opposed else MAX_LIKENESS
-    says_same = wording == "same" or (cosine > limit and not is_turned(one.criterion, other.criterion))
+    says_same = wording == "same" or cosine > (MAX_OPPOSED_LIKENESS if is_opposed else MAX_LIKENESS)
     if says_same and is_opposed:
         return "contradiction", "say the same, and one rewards what the other punishes"
     if says_same:

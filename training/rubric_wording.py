@@ -6,12 +6,17 @@ No meaning is looked at, so a criterion that is re-worded passes; who has an emb
 from __future__ import annotations
 
 import re
-from typing import Literal
+from functools import lru_cache
+from typing import Literal, NamedTuple
 
 Likeness = Literal["same", "flipped", "different"]
 
 MIN_SHARED = 0.85
 """Of the words of two criteria together that aren't empty, from which on they say the same."""
+MIN_SHARED_IF_ALIKE = 0.2
+"""The same of two criteria whose embeddings may be alike: below, none has to be made (docs/rubrics-draft.md)."""
+_KEPT = 4_096
+"""Criteria whose words are kept: each is compared with all others of its rubric."""
 _WORD = re.compile(r"\d+(?:[.,]\d+)*|[^\W\d_]+(?:['’][^\W\d_]+)?")
 _EMPTY = frozenset(
     """
@@ -36,7 +41,21 @@ _OPPOSITES = (
     *("normal abnormal", "likely unlikely", "necessary unnecessary", "urgent routine", "harmless dangerous"),
     *("positive negative", "always never", "hot cold", "needed unnecessary", "advise discourage", "longer shorter"),
 )
-_TURNED = frozenset(frozenset(pair.split()) for pair in _OPPOSITES)
+_TURNED = {
+    word: frozenset(other for pair in _OPPOSITES if word in pair.split() for other in pair.split() if other != word)
+    for word in " ".join(_OPPOSITES).split()
+}
+"""The opposites of a word."""
+
+
+class _Words(NamedTuple):
+    """Of one criterion."""
+
+    all: frozenset[str]
+    full: frozenset[str]
+    """Those that aren't empty."""
+    turning: frozenset[str]
+    """Negations and numbers."""
 
 
 def words(text: str) -> list[str]:
@@ -46,22 +65,26 @@ def words(text: str) -> list[str]:
 
 def likeness(first: str, second: str) -> Likeness:
     """Tell whether two sentences have the same words, the same but for one that turns the meaning, or others."""
-    one, other = _content(first), _content(second)
-    alone = (one - other, other - one)
+    one, other = _words_of(first).full, _words_of(second).full
     if is_turned(first, second):
+        alone = (one - other, other - one)
         return "flipped" if all(len(side) <= 1 for side in _plain(alone)) and one & other else "different"
-    shared = len(one & other) / max(len(one | other), 1)
-    return "same" if shared >= MIN_SHARED else "different"
+    return "same" if shared(first, second) >= MIN_SHARED else "different"
+
+
+def shared(first: str, second: str) -> float:
+    """Return which share of the words of both together that aren't empty stands in both."""
+    one, other = _words_of(first).full, _words_of(second).full
+    return len(one & other) / max(len(one | other), 1)
 
 
 def is_turned(first: str, second: str) -> bool:
     """Tell whether one has a negation, a number or an opposite that the other lacks."""
-    one, other = set(words(first)), set(words(second))
-    only_first, only_second = one - other, other - one
-    differing = only_first | only_second
-    if any(_is_negation(word) for word in differing) or any(word[0].isdigit() for word in differing):
+    one, other = _words_of(first), _words_of(second)
+    if one.turning != other.turning:
         return True
-    return any(frozenset((a, b)) in _TURNED for a in only_first for b in only_second)
+    only_second = other.all - one.all
+    return any(not _TURNED[word].isdisjoint(only_second) for word in one.all & _TURNED.keys() if word not in other.all)
 
 
 def runs(text: str, length: int) -> set[tuple[str, ...]]:
@@ -70,13 +93,16 @@ def runs(text: str, length: int) -> set[tuple[str, ...]]:
     return {tuple(found[start : start + length]) for start in range(len(found) - length + 1)}
 
 
-def _plain(sides: tuple[set[str], set[str]]) -> list[set[str]]:
+def _plain(sides: tuple[frozenset[str], frozenset[str]]) -> list[set[str]]:
     """Return the words of each side that aren't negations: "stop taking" and "not stop taking" differ by none."""
     return [{word for word in side if not _is_negation(word)} for side in sides]
 
 
-def _content(text: str) -> set[str]:
-    return set(words(text)) - _EMPTY
+@lru_cache(maxsize=_KEPT)
+def _words_of(text: str) -> _Words:
+    found = frozenset(words(text))
+    turning = frozenset(word for word in found if _is_negation(word) or word[0].isdigit())
+    return _Words(found, found - _EMPTY, turning)
 
 
 def _is_negation(word: str) -> bool:

@@ -47,9 +47,9 @@ class Report:
         told = [
             f"Mean score and differences: over {found.answers:,} answers to {found.prompts:,} prompts that every arm has, not "
             f"clipped, with 95 % intervals from {options.samples:,} bootstrap samples of prompts, seed {options.seed}.",
-            "Against: the arm with as many rounds and neither principles nor seeds. Harm: criteria that the draft "
-            "satisfies and the answer does not. Length: characters over the draft's. Calls, tokens and seconds are means per answer: of the base its draft, of "
-            f"the other arms what came after it, at most {CALLS_PER_ROUND} calls a round.",
+            "Against: the arm with as many rounds and neither principles nor seeds. Harm: criteria that the draft satisfies and "
+            "the answer does not. Length: characters over the draft's. Calls, tokens and seconds are means per answer: of the base "
+            f"its draft, of the other arms what came after it, at most {CALLS_PER_ROUND} calls a round.",
         ]
         if found.missing:
             lacking = ", ".join(f"{name} {count:,}" for name, count in found.missing.items())

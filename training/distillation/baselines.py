@@ -38,7 +38,7 @@ def random_coverage(
     shares = []
     for _ in range(DRAWS):
         drawn = random.choice(among, min(size, len(among)), replace=False)
-        likeness = likeness_to(voices_of(vectors, signs, drawn), vectors[measured], signs[measured])
+        likeness = likeness_to(voices_of(vectors, signs, drawn), vectors, signs, measured)
         shares.append(covered(likeness, threshold).mean())
     return float(np.mean(shares))
 
@@ -50,11 +50,10 @@ def kmeans_medoids(vectors: Vectors, signs: NDArray[np.int8], among: Positions, 
 
     chosen: list[int] = []
     for _, own, count in shares_by_sign(signs, among, size):
-        points = vectors[own]
         with warnings.catch_warnings(), threadpool_limits(1, "openmp"):  # see clusters.py
             warnings.simplefilter("ignore", ConvergenceWarning)
-            fitted = KMeans(min(count, len(own)), n_init=1, random_state=seed).fit(points)
+            fitted = KMeans(min(count, len(own)), n_init=1, random_state=seed, copy_x=False).fit(vectors[own])
         for label in np.unique(fitted.labels_):
             rows = np.flatnonzero(fitted.labels_ == label)
-            chosen.append(int(own[rows[(points[rows] @ fitted.cluster_centers_[label]).argmax()]]))
+            chosen.append(int(own[rows[(vectors[own[rows]] @ fitted.cluster_centers_[label]).argmax()]]))
     return chosen

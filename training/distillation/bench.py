@@ -13,6 +13,7 @@ import re
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from statistics import fmean
 from typing import Annotated, Any
@@ -30,12 +31,13 @@ _NUMBER = re.compile(r"\b\d{1,3}\b")
 def scale(
     criteria: Annotated[int, typer.Option(help="To make up.", min=10)] = CRITERIA,
     rubrics: Annotated[int, typer.Option(help="That they belong to.", min=1)] = RUBRICS,
-    threads: Annotated[int | None, typer.Option(help="Of the embedding model; none: one per core.", min=1)] = None,
+    threads: Annotated[int | None, typer.Option(help="That encode; none: one per core.", min=1)] = None,
     seed: int = 0,
 ) -> None:
-    """Time a distillation from nothing, without a model, step by step, and print the most memory it took."""
-    from evals.batch.process_usage import peak_bytes
-    from principles_store.embedding import load_embedder
+    """Time a distillation from nothing, without a model, and print seconds and the most memory of each step (Linux)."""
+    from principles_store.embedding import DEFAULT_MODEL
+    from training.distillation.all_cores import load_on_all_cores
+    from training.distillation.clock import Clock
     from training.distillation.distill import Request, distil, prepare
     from training.distillation.library_files import write_library
     from training.distillation.report import write_report
@@ -44,13 +46,17 @@ def scale(
         folder = Path(name)
         made = folder / "rubrics.jsonl"
         made.write_text("\n".join(_made_up(rubrics, criteria, seed)), encoding="utf-8")
-        embedder = load_embedder(threads=threads)
+        embedder = load_on_all_cores(DEFAULT_MODEL, threads=threads)
+        peaks: dict[str, int] = {}
+        clock = Clock(lambda step: peaks.update({step: _peak_mb()}))
+        _peak_mb()  # what making up took counts for nothing
         since = time.perf_counter()
         request = Request([made], any_status=True, seed=seed)
-        bench = prepare(request, embedder, cache=folder / "cache", tell=_tell)
+        bench = prepare(request, embedder, cache=folder / "cache", tell=_tell, clock=clock)
         distilled = distil(bench, None)
         write_library(distilled, bench, folder / "out")
         write_report(distilled, bench, folder / "out")
+        clock.lap("write")
         seconds = time.perf_counter() - since
         again = time.perf_counter()
         distil(prepare(request, embedder, cache=folder / "cache"), None)
@@ -62,9 +68,10 @@ def scale(
                 "clusters": len(bench.clusters),
                 "cores": len(os.sched_getaffinity(0)),
                 "seconds": round(seconds, 1),
-                "by_step": bench.seconds,
                 "seconds_again": round(time.perf_counter() - again, 1),
-                "peak_mb": round(peak_bytes(os.getpid()) / 1e6),
+                "peak_mb": max(peaks.values()),
+                "seconds_by_step": clock.seconds,
+                "peak_mb_by_step": peaks,
             }
         )
 
@@ -103,6 +110,16 @@ def coverage(
         shares = [split.compared[shipped.source][str(threshold)].share for split in found]
         knees = [split.figures[number].knee for split in found]
         _print({"threshold": threshold, "shipped library": _mean(shares), "size": len(shipped), "knees": knees})
+
+
+def _peak_mb() -> int:
+    """Return the most that this process had in memory since the last call; since its start where the kernel can't count anew."""
+    from evals.batch.process_usage import peak_bytes
+
+    peak = round(peak_bytes(os.getpid()) / 1e6)
+    with suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+    return peak
 
 
 def _made_up(rubrics: int, criteria: int, seed: int) -> Iterator[str]:

@@ -28,6 +28,8 @@ class Candidate:
     """False: a medoid."""
     reason: str = ""
     """The model's, for taking these criteria as one rule."""
+    model: str = ""
+    """That worded it."""
 
 
 def medoid_candidate(material: Material) -> Candidate:

@@ -83,8 +83,9 @@ def distill(  # noqa: PLR0913, PLR0917  # each is an option of the command
     from agent.batch.cli import checked_bounds
     from agent.config import load_settings
     from agent.telemetry import configure_telemetry
-    from principles_store.embedding import default_cache_dir, load_embedder
+    from principles_store.embedding import default_cache_dir
     from principles_store.library import load_library
+    from training.distillation.all_cores import load_on_all_cores
     from training.distillation.distill import Request, prepare
     from training.distillation.library_files import check_folder
 
@@ -94,7 +95,7 @@ def distill(  # noqa: PLR0913, PLR0917  # each is an option of the command
     request = Request(files, any_status, clusters, held_out, seed, _numbers(sizes), _size(size))
     check_folder(output)
     compare = [load_library(path) for path in library] or [load_library()]
-    embedder = load_embedder(settings.embedder, cache_dir=settings.cache, threads=settings.threads)
+    embedder = load_on_all_cores(settings.embedder, cache_dir=settings.cache, threads=settings.threads)
     cache = (settings.cache or default_cache_dir()) / "distillation"
     bench = prepare(request, embedder, cache=cache, classifier_cache=settings.cache, tell=_tell)
     if settings.model is None:

@@ -1,8 +1,7 @@
 """Criteria that mean much the same, in groups: bisecting k-means on their vectors, what is asked for and penalties apart.
 
-Why this clustering: ward linkage and DBSCAN's kin need all pairs, 25 GB at 80,000 criteria; Lloyd's k-means takes ten times as long
-at 1,000 clusters. By coverage held out none of them was better by more than 0.01 (docs/distillation.md). The one importer of
-scikit-learn, beside `baselines.py`.
+Why this clustering: ward linkage and DBSCAN's kin need all pairs, 25 GB at 80,000 criteria; Lloyd's k-means compares
+every criterion with every cluster. Scikit-learn is imported here and in `baselines.py` alone.
 """
 
 from __future__ import annotations
@@ -68,14 +67,15 @@ def _cluster(vectors: Vectors, own: Positions, sign: int, count: int, seed: int)
     from sklearn.cluster import BisectingKMeans
     from sklearn.exceptions import ConvergenceWarning
 
-    points = vectors[own]
-    distinct = len(np.unique(points, axis=0)) if count > len(own) // 2 else len(own)
+    distinct = len(np.unique(vectors[own], axis=0)) if count > len(own) // 2 else len(own)
     with warnings.catch_warnings(), threadpool_limits(1, "openmp"):  # sums of several threads differ from run to run
         warnings.simplefilter("ignore", ConvergenceWarning)  # copies of one text: fewer clusters than asked for
-        labels = BisectingKMeans(min(count, distinct), random_state=seed).fit_predict(points)
+        # It may overwrite these: else there would be two copies of all vectors.
+        labels = BisectingKMeans(min(count, distinct), random_state=seed, copy_x=False).fit_predict(vectors[own])
     order = np.argsort(labels, kind="stable")
     bounds = np.flatnonzero(np.diff(labels[order], prepend=-1, append=-1))
     for start, end in pairwise(bounds.tolist()):
         rows = order[start:end]
-        likeness = points[rows] @ points[rows].mean(axis=0)
+        points = vectors[own[rows]]
+        likeness = points @ points.mean(axis=0)
         yield Cluster(own[rows[np.argsort(-likeness, kind="stable")]], sign)

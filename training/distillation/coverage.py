@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from principles_store.embedding import Vectors
 from principles_store.rubric_lint import MAX_LIKENESS
+from training.distillation.evidence import Positions
 
 Floats = NDArray[np.float32]
 Likeness = NDArray[np.float16]
@@ -31,19 +32,22 @@ class Voice:
     signs: Sequence[int]
 
 
-def likeness_to(voices: Sequence[Voice], vectors: Vectors, signs: NDArray[np.int8]) -> Likeness:
-    """Return how near each principle comes to each criterion."""
-    nearest = np.full((len(voices), len(vectors)), -1, dtype=np.float16)
+def likeness_to(
+    voices: Sequence[Voice], vectors: Vectors, signs: NDArray[np.int8], rows: Positions | None = None
+) -> Likeness:
+    """Return how near each principle comes to each criterion, or to those at `rows`, of which no copy is made."""
+    rows = np.arange(len(vectors)) if rows is None else rows
+    nearest = np.full((len(voices), len(rows)), -1, dtype=np.float16)
     if not voices:
         return nearest
     texts = np.concatenate([voice.vectors for voice in voices])
     text_signs = np.concatenate([np.asarray(voice.signs, dtype=np.int8) for voice in voices])
     starts = np.cumsum([0, *(len(voice.signs) for voice in voices[:-1])])
-    for start in range(0, len(vectors), _BLOCK):
-        block = slice(start, start + _BLOCK)
+    for start in range(0, len(rows), _BLOCK):
+        block = rows[start : start + _BLOCK]
         cosines = texts @ vectors[block].T
         cosines[text_signs[:, None] != signs[None, block]] = -1
-        nearest[:, block] = np.maximum.reduceat(cosines, starts, axis=0)
+        nearest[:, start : start + _BLOCK] = np.maximum.reduceat(cosines, starts, axis=0)
     return nearest
 
 

@@ -5,7 +5,6 @@ Between the two halves stands who words the principles: a model on the batch (`j
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -17,6 +16,7 @@ from agent.detectors import load_thresholds
 from principles_store.embedding import Embedder, Vectors
 from principles_store.library import Library
 from training.distillation.candidates import Candidate, medoid_candidates
+from training.distillation.clock import Clock
 from training.distillation.clusters import Cluster, cluster_criteria, default_count
 from training.distillation.coverage import STRICT, Voice, covered, greedy_order, likeness_to
 from training.distillation.evidence import Evidence, Split, read_evidence, split_evidence
@@ -58,8 +58,7 @@ class Workbench:
     embedder: Embedder
     threshold: float
     """From which cosine on two criteria are the same, as the library's own paraphrases say (agent/thresholds.json)."""
-    seconds: dict[str, float] = field(default_factory=dict)
-    """By step."""
+    clock: Clock = field(default_factory=Clock)
 
     @property
     def measured(self) -> Measured:
@@ -95,9 +94,10 @@ def prepare(
     cache: Path,
     classifier_cache: Path | None = None,
     tell: Tell = lambda _: None,
+    clock: Clock | None = None,
 ) -> Workbench:
     """Do everything that needs no model; what is encoded or classified is kept below `cache`."""
-    clock = _Clock()
+    clock = clock or Clock()
     evidence = read_evidence(request.files, any_status=request.any_status)
     split = split_evidence(evidence, request.held_out, seed=request.seed)
     tell(f"{len(evidence.criteria):,} criteria of {len(evidence.rubrics):,} rubrics")
@@ -120,12 +120,13 @@ def prepare(
     clock.lap("gather")
     tell(f"{len(clusters):,} clusters")
     threshold = load_thresholds(embedder.id).same_criterion
-    return Workbench(request, evidence, split, vectors, clusters, materials, kept, threshold, clock.seconds)
+    return Workbench(request, evidence, split, vectors, clusters, materials, kept, threshold, clock)
 
 
 def distil(bench: Workbench, worded: Sequence[Candidate] | None, compare: Sequence[Library] = ()) -> Distilled:
     """Merge, order and measure the candidates; None: the clusters' medoids."""
-    clock = _Clock(bench.seconds)
+    clock = bench.clock
+    clock.start()
     medoids = medoid_candidates(bench.materials)
     candidates = medoids if worded is None else list(worded)
     kept, merged = merge_candidates(candidates, bench.clusters, bench.embedder)
@@ -162,8 +163,9 @@ def _signed_texts(candidate: Candidate) -> dict[str, int]:
 
 
 def _ordered(bench: Workbench, candidates: Sequence[Candidate]) -> tuple[list[Candidate], list[Voice]]:
-    voices, inside = voices_of(candidates, bench.embedder), bench.split.inside
-    order = greedy_order(likeness_to(voices, bench.vectors[inside], bench.evidence.signs[inside]), bench.threshold)
+    voices = voices_of(candidates, bench.embedder)
+    likeness = likeness_to(voices, bench.vectors, bench.evidence.signs, bench.split.inside)
+    order = greedy_order(likeness, bench.threshold)
     return [candidates[number] for number in order], [voices[number] for number in order]
 
 
@@ -171,15 +173,3 @@ def _coverage_of(bench: Workbench, library: Library) -> dict[str, Share]:
     candidates = [Candidate(principle, (), is_abstracted=True) for principle in library]
     likeness = bench.measured.likeness(voices_of(candidates, bench.embedder))
     return {str(t): bench.measured.share(covered(likeness, t)) for t in (bench.threshold, STRICT)}
-
-
-class _Clock:
-    """Seconds by step."""
-
-    def __init__(self, seconds: dict[str, float] | None = None) -> None:
-        self.seconds: dict[str, float] = {} if seconds is None else seconds
-        self._since = time.perf_counter()
-
-    def lap(self, step: str) -> None:
-        now = time.perf_counter()
-        self.seconds[step], self._since = round(now - self._since, 2), now

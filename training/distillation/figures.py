@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,11 +70,20 @@ class Measured:
     vectors: Vectors
     inside: Positions
     on: Positions
+    _kmeans: dict[tuple[int, int], Likeness] = field(default_factory=dict, init=False, repr=False)
 
     def likeness(self, voices: Sequence[Voice], *, inside: bool = False) -> Likeness:
         """Return how near voices come to the measured criteria, or to those inside."""
         rows = self.inside if inside else self.on
-        return likeness_to(voices, self.vectors[rows], self.evidence.signs[rows])
+        return likeness_to(voices, self.vectors, self.evidence.signs, rows)
+
+    def kmeans(self, size: int, seed: int) -> Likeness:
+        """Return how near the medoids of k-means come; fitted once for all thresholds."""
+        if (size, seed) not in self._kmeans:
+            vectors, signs = self.vectors, self.evidence.signs
+            chosen = kmeans_medoids(vectors, signs, self.inside, size=size, seed=seed)
+            self._kmeans[size, seed] = self.likeness(voices_of(vectors, signs, chosen))
+        return self._kmeans[size, seed]
 
     def share(self, hits: Hits, less: Hits | None = None) -> Share:
         """Return the share of hits, or of `hits` less that of `less`, with its interval."""
@@ -130,8 +139,7 @@ def _baselines(
 ) -> tuple[dict[str, float], Hits]:
     """Return the coverage of each baseline, and what k-means covers."""
     vectors, signs = measured.vectors, measured.evidence.signs
-    chosen = kmeans_medoids(vectors, signs, measured.inside, size=size, seed=seed)
-    kmeans = covered(measured.likeness(voices_of(vectors, signs, chosen)), threshold)
+    kmeans = covered(measured.kmeans(size, seed), threshold)
     drawn = random_coverage(vectors, signs, measured.inside, measured.on, size=size, threshold=threshold, seed=seed)
     beside = {KMEANS: float(kmeans.mean()), RANDOM: drawn}
     return ({MEDOIDS: float(covered(medoids, threshold).mean())} if len(medoids) else {}) | beside, kmeans

@@ -138,7 +138,11 @@ def read_worded(output: Path, materials: Sequence[Material]) -> Worded:
     found = [(material, rows[material.id]) for material in materials if material.id in rows]
     candidates = tuple(
         Candidate(
-            Principle.model_validate(row["principle"]), (material.number,), is_abstracted=True, reason=row["reason"]
+            Principle.model_validate(row["principle"]),
+            (material.number,),
+            is_abstracted=True,
+            reason=row["reason"],
+            model=row["model"],
         )
         for material, row in found
         if row["outcome"] == "principle"

@@ -17,10 +17,11 @@ from agent.batch.disk import disk_error, replace_file
 from agent.errors import ConfigError
 from principles_store.principle import SCENARIO_VALUES
 from training.distillation.candidates import Candidate
+from training.distillation.card import FIRST_LINE, library_card
 from training.distillation.coverage import likeness_to
 from training.distillation.distill import Distilled, Workbench, voices_of
 
-LIBRARY, PROVENANCE = "library", "provenance.jsonl"
+LIBRARY, CARD, PROVENANCE, REPORT = "library", "README.md", "provenance.jsonl", "report.md"
 _HEAD = """\
 # Principles of the dimension {dimension}, distilled from clinicians' rubrics by `clinalign rubrics distill`.
 # What each was made from stands in ../{provenance}. Not medical advice; no clinician has read these principles yet.
@@ -43,7 +44,9 @@ def write_library(distilled: Distilled, bench: Workbench, folder: Path) -> Path:
                 replace_file(file, [_yaml(dimension, members).encode()])
             else:
                 file.unlink(missing_ok=True)
-        rows = provenance(distilled.library, bench)
+        rows = list(provenance(distilled.library, bench))
+        card = library_card(distilled, bench, rows, beside=(PROVENANCE, REPORT))
+        replace_file(target / CARD, [card.encode()])
         replace_file(folder / PROVENANCE, (json.dumps(row, ensure_ascii=False).encode() + b"\n" for row in rows))
     except OSError as error:
         raise disk_error(f"can't write the library into {folder}", error) from error
@@ -53,6 +56,9 @@ def write_library(distilled: Distilled, bench: Workbench, folder: Path) -> Path:
 def check_folder(folder: Path) -> None:
     """Raise ConfigError if the folder holds a library's files that are not of a distillation: they would be replaced."""
     strangers = [file.name for file in sorted((folder / LIBRARY).glob("*.y*ml")) if file.stem not in SCENARIO_VALUES]
+    card = folder / LIBRARY / CARD
+    if card.is_file() and not card.read_bytes().startswith(FIRST_LINE.encode()):
+        strangers.append(CARD)
     if strangers or (folder.exists() and not folder.is_dir()):
         what = f"holds {strangers[0]}, which no distillation wrote" if strangers else "is a file"
         raise ConfigError(f"{folder / LIBRARY if strangers else folder} {what}; name another folder with -o")
@@ -60,9 +66,8 @@ def check_folder(folder: Path) -> None:
 
 def provenance(candidates: Sequence[Candidate], bench: Workbench) -> Iterator[dict[str, Any]]:
     """Yield what each principle was made from: criteria, counts, reviewers; keyed by its id."""
-    inside = bench.split.inside
     voices = voices_of(candidates, bench.embedder)
-    likeness = likeness_to(voices, bench.vectors[inside], bench.evidence.signs[inside])
+    likeness = likeness_to(voices, bench.vectors, bench.evidence.signs, bench.split.inside)
     for candidate, voice, row in zip(candidates, voices, likeness, strict=True):
         members = [int(m) for number in candidate.clusters for m in bench.clusters[number].members]
         nearness = (bench.vectors[members] @ voice.vectors[0]).tolist()
@@ -71,7 +76,7 @@ def provenance(candidates: Sequence[Candidate], bench: Workbench) -> Iterator[di
         reviewers = Counter(name for rubric in by_id.values() for name in rubric.reviewers)
         yield {
             "id": candidate.principle.id,
-            "worded_by": "a model" if candidate.is_abstracted else "nobody: a medoid",
+            "worded_by": candidate.model or "nobody: a medoid",
             "reason": candidate.reason,
             "clusters": [bench.materials[number].id for number in candidate.clusters],
             "criteria": len(members),

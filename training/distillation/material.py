@@ -20,8 +20,6 @@ MOST_SHOWN = 24
 MOST_QUESTIONS = 6
 _QUESTION_CHARACTERS = 160
 _MOST_SOURCES = 4
-_YEAR = 2026
-"""The latest a source may have; the rubrics' own isn't kept."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +41,7 @@ class Material:
     points: int
     """Mean of the criteria's, rounded away from 0."""
     sources: tuple[Source, ...]
+    """The rubrics' own, the most named first; empty where they name none."""
 
     @property
     def polarity(self) -> Polarity:
@@ -106,11 +105,7 @@ def _questions(evidence: Evidence, owners: Sequence[int]) -> tuple[str, ...]:
 
 
 def _sources(evidence: Evidence, owners: Sequence[int]) -> tuple[Source, ...]:
-    """Return the sources that most of the rubrics name; where none does, the rubrics themselves are what it rests on."""
+    """Return the sources that most of the rubrics name; where none does, none: rubrics are no guideline."""
     counts = Counter(source for owner in owners for source in dict.fromkeys(evidence.rubrics[owner].sources))
-    if counts:
-        ranked = sorted(counts, key=lambda source: (-counts[source], source.organisation, source.title, source.year))
-        return tuple(ranked[:_MOST_SOURCES])
-    files = sorted({evidence.rubrics[owner].file for owner in owners})
-    title = f"Criteria of {len(owners)} rubrics in {', '.join(files)}; no published source is named there"
-    return (Source(organisation="The rubrics it was distilled from", title=title, year=_YEAR),)
+    ranked = sorted(counts, key=lambda source: (-counts[source], source.organisation, source.title, source.year))
+    return tuple(ranked[:_MOST_SOURCES])

@@ -67,9 +67,9 @@ def find_conflicts(
 ) -> list[Conflict]:
     """Return what pulls apart, the likest first: do against avoid, and principles against criteria of the other sign."""
     found = [*_between(candidates, statements)]
-    inside, signs = vectors[among], evidence.signs[among]
+    signs = evidence.signs[among]
     for candidate, statement in zip(candidates, statements, strict=True):
-        cosines = inside @ statement
+        cosines = (vectors @ statement)[among]  # no copy of the vectors inside
         cosines[signs == _sign(candidate)] = -1
         near = np.flatnonzero(cosines >= SAME_WORDS)
         near = near[np.argsort(-cosines[near], kind="stable")]

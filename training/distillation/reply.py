@@ -83,6 +83,8 @@ def check_reply(reply: WordedPrinciple, material: Material) -> None:
         _check_criterion(criterion, number)
     if copied := [n for n, situation in enumerate(reply.situations) if situation in material.questions]:
         raise ValueError(f"situations.{copied[0]}: a user's own words; write what another user would say")
+    if len(reply.situations) < MIN_SITUATIONS:  # a note in one's own library, but a model can write more
+        raise ValueError(f"situations: {len(reply.situations)} of at least {MIN_SITUATIONS}")
     principle = Principle.model_validate(entry_of(reply, material))
     faults = lint_library(Library((principle,), "reply"))
     if found := next((fault for fault in faults if fault.entry and fault.level == "fault"), None):
@@ -141,6 +143,3 @@ def _object(properties: Mapping[str, Any]) -> dict[str, Any]:
         "required": list(properties),
         "additionalProperties": False,
     }
-
-
-__all__ = ["MIN_SITUATIONS", "WordedPrinciple", "check_reply", "entry_of", "reply_schema"]

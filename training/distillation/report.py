@@ -13,10 +13,10 @@ from principles_store.library import SHIPPED
 from training.distillation.coverage import STRICT
 from training.distillation.distill import Distilled, Workbench
 from training.distillation.figures import MOST_SIZE, Figures, Share
-from training.distillation.library_files import LIBRARY, PROVENANCE
+from training.distillation.library_files import LIBRARY, PROVENANCE, REPORT
 from training.distillation.plot import coverage_plot
 
-MARKDOWN, JSON, PLOT = "report.md", "report.json", "coverage.svg"
+MARKDOWN, JSON, PLOT = REPORT, "report.json", "coverage.svg"
 _SIZES = (5, 10, 20, 50, 100, 119, 150, 200, 250, 300)
 _SHOWN_CONFLICTS = 20
 
@@ -73,7 +73,7 @@ def facts_of(distilled: Distilled, bench: Workbench, outcomes: dict[str, int]) -
         "coverage": [_coverage(figures) for figures in distilled.figures],
         "compared": {name: {t: asdict(s) for t, s in found.items()} for name, found in distilled.compared.items()},
         "conflicts": [asdict(conflict) for conflict in distilled.conflicts],
-        "seconds": bench.seconds,
+        "seconds": bench.clock.seconds,
     }
 
 

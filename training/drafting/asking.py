@@ -16,11 +16,10 @@ from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 from agent.engine import Case
 from agent.llm_prompts import Asked
 from agent.prompt import Fenced, Prompt
-from agent.seeds import MAX_FROM_SEEDS, seeds_block
-from principles_store.index import Retrieved
-from principles_store.rubric_entry import TAGS
+from agent.seeds import seeds_block
 from training.preferences import HealthRubric
 from training.rubric_checks import MAX_CRITERIA, MIN_CRITERIA, Problem
+from training.rubric_material import conversation_block, principle_note, principles_block, seed_note, tag_list
 from training.synthesis.reply import WrittenRubric
 
 PROMPTS = Path(__file__).parent / "prompts"
@@ -31,21 +30,19 @@ _TOLD = 10
 
 def draft_prompt(record: HealthRubric, case: Case) -> Asked:
     """Ask for the rubric of a record, of whose conversation the case holds principles and seeds."""
-    turns = [Fenced("turn", message["content"], {"role": message["role"]}) for message in case.conversation]
-    seeds, count = case.seeds, len(case.principles)
     text = _prompt("draft").render(
-        conversation=Fenced("conversation", turns),
+        conversation=conversation_block(case),
         responses=_responses(record),
         note=Fenced("note", record.preference_reason, {"of": "the clinician"}) if record.preference_reason else "",
-        principles=Fenced("principles", _listed(case.principles) or "none was found"),
-        seeds=seeds_block(seeds),
+        principles=principles_block(case),
+        seeds=seeds_block(case.seeds),
         preference="The first response was preferred."
         if record.preferred is not None
         else "Neither response was preferred: both are about as good, or nobody has said.",
-        principle_note=f"The principles are numbered 1 to {count}." if count else "There are no principles.",
+        principle_note=principle_note(case),
         least=str(MIN_CRITERIA),
         most=str(MAX_CRITERIA),
-        seed_note=f", at most {MAX_FROM_SEEDS} of them from seeds (minus the number of the seed)" if seeds else "",
+        seed_note=seed_note(case),
     )
     return Asked(STEP, (SystemMessage(_rules()), HumanMessage(text)), prompt_hash())
 
@@ -66,7 +63,7 @@ def prompt_hash() -> str:
 
 @cache
 def _rules() -> str:
-    return _prompt("system").render(tags="\n".join(f"  {name}: {meaning}" for name, meaning in TAGS.items()))
+    return _prompt("system").render(tags=tag_list())
 
 
 @cache
@@ -80,19 +77,3 @@ def _responses(record: HealthRubric) -> list[Fenced]:
         return [Fenced("response", response.text) for response in record.responses]
     told = (("preferred", record.chosen), ("other", record.rejected))
     return [Fenced("response", response.text, {"name": name}) for name, response in told]
-
-
-def _listed(principles: Sequence[Retrieved]) -> list[Fenced]:
-    return [
-        Fenced(
-            "principle",
-            "\n".join(
-                [
-                    f"{found.principle.title}. {found.principle.statement}",
-                    *(f"- ({criterion.points:+d}) {criterion.text}" for criterion in found.principle.criteria),
-                ]
-            ),
-            {"number": str(number)},
-        )
-        for number, found in enumerate(principles, start=1)
-    ]

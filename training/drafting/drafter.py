@@ -15,13 +15,14 @@ from agent.errors import JudgeError
 from agent.judge import Judge, checked_verdicts
 from agent.ledger import Ledger
 from agent.llm_prompts import Asked
-from agent.rubric import OWN_KNOWLEDGE, VerdictValue
+from agent.rubric import VerdictValue
 from principles_store.embedding import Embedder
 from training.drafting.asking import again_prompt, draft_prompt
 from training.preferences import HealthRubric, RecordCriterion
 from training.rubric_checks import Problem, check_rubric
+from training.rubric_material import source_of
 from training.synthesis.checks import number_faults
-from training.synthesis.reply import WrittenCriterion, WrittenRubric, rubric_schema
+from training.synthesis.reply import WrittenRubric, rubric_schema
 
 Verdicts = list[list[VerdictValue]]
 """Of each response of the record, in its order: one per criterion."""
@@ -111,7 +112,7 @@ def written_criteria(reply: WrittenRubric, case: Case) -> tuple[RecordCriterion,
             points=item.points,
             axis=item.axis,
             tags=tuple(dict.fromkeys(item.tags)),
-            principle_id=_source(item, case),
+            principle_id=source_of(item.principle, case),
         )
         for item in reply.criteria
     )
@@ -123,9 +124,3 @@ def with_verdicts(criteria: Sequence[RecordCriterion], verdicts: Verdicts) -> tu
     return tuple(
         item.model_copy(update={"verdicts": values}) for item, values in zip(criteria, by_criterion, strict=True)
     )
-
-
-def _source(item: WrittenCriterion, case: Case) -> str:
-    if item.principle > 0:
-        return case.principles[item.principle - 1].principle.id
-    return case.seeds[-item.principle - 1].source if item.principle < 0 else OWN_KNOWLEDGE

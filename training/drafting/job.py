@@ -16,14 +16,13 @@ from agent.engine import Case
 from agent.errors import ConfigError, InputError
 from agent.ledger import Ledger
 from agent.llm import ModelDrafter
-from agent.request import asked_form
-from agent.retrieval import retrieve_principles
 from agent.state import AgentContext
 from training.drafting.asking import STEP, prompt_hash
 from training.drafting.drafter import Drafted, Drafter
 from training.preference_files import as_row, read_rows, survey_preferences
 from training.preferences import HealthRubric
 from training.rubric_checks import MAX_CRITERIA, MIN_CRITERIA
+from training.rubric_material import case_of, seeds_hash
 
 LABELS: Mapping[str, str] = {
     "drafted": "drafted",
@@ -95,31 +94,23 @@ class Drafts:
             return Outcome(_data(row), "kept")
         if not row.responses:
             raise InputError("no responses to compare; rubrics synthesize writes a rubric for a conversation alone")
-        case = self._case(row)
+        longest = max((response.text for response in row.responses), key=len)
+        case, _ = case_of(row.conversation, self.context, answer=longest)
         drafted = self.drafter(row, case, ledger=Ledger(self.context.limits, memory=memory))
         label = "set_aside" if drafted.problems else "mended" if drafted.was_asked_again else "drafted"
-        return Outcome(_data(self._with_draft(row, drafted)), label)
+        return Outcome(_data(self._with_draft(row, drafted, case)), label)
 
     def beside_error(self, row: HealthRubric) -> Mapping[str, Any]:
         return _data(row)
 
-    def _case(self, record: HealthRubric) -> Case:
-        """Return what is known of a conversation, shortened where it and the responses are too long for the model."""
-        context = self.context
-        longest = max((response.text for response in record.responses), key=len)
-        fitted, _ = context.engine.fitter(list(record.conversation), longest)
-        case = Case(fitted, context.classifier.classify(fitted), asked_form(fitted))
-        if context.uses_principles:
-            found = retrieve_principles(case, context.index, context.embedder, draft=None, k=context.k, wide=True)
-            case = replace(case, principles=found)
-        return replace(case, seeds=tuple(context.seeds.similar(fitted)))
-
-    def _with_draft(self, record: HealthRubric, drafted: Drafted) -> HealthRubric:
+    def _with_draft(self, record: HealthRubric, drafted: Drafted, case: Case) -> HealthRubric:
         reason = "; ".join(str(problem) for problem in drafted.problems)[:_REASON_CHARACTERS]
         made = {
             "drafted_by": self.context.engine.model_name,
+            "judged_by": self.drafter.judge.name if any(item.verdicts for item in drafted.criteria) else "",
             "prompt_hashes": _prompts(),
             "library_hash": self.context.index.library.content_hash,
+            "rubrics_hash": seeds_hash(case, self.context),
         }
         return record.model_copy(
             update={

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, func, insert, select, text
 
 from principles_store.conversation import last_turn
 from training.preferences import HealthRubric
+from training.review import searching, tallies
 from training.review.tables import contents, records
 
 _BATCH = 500
@@ -56,6 +57,10 @@ def add(connection: Connection, given: Iterable[HealthRubric], *, needed: int) -
                 changed.append(record.id)
         _insert(connection, fresh, hashes, first=position + 1, needed=needed)
         position, new = position + len(fresh), new + len(fresh)
+    if (
+        new and connection.dialect.name == "postgresql"
+    ):  # which otherwise plans as for empty tables until it looks by itself
+        connection.exec_driver_sql("ANALYZE rubric_records, rubric_contents, rubric_search")
     return Added(new, known, tuple(changed))
 
 
@@ -74,10 +79,9 @@ def _insert(
             "position": place,
             "id": record.id,
             "hash": hashes[record.id],
-            "question": (asked := last_turn(record.conversation))[:_CHARACTERS],
+            "question": last_turn(record.conversation)[:_CHARACTERS],
             "theme": record.theme,
             "needed": needed,
-            "words": " ".join((record.id, record.theme, asked)).lower(),
             "content": content,
         }
         for place, (record, content) in enumerate(fresh, start=first)
@@ -85,3 +89,6 @@ def _insert(
     for table in (records, contents):
         own = [{name: row[name] for name in (column.name for column in table.c) if name in row} for row in rows]
         connection.execute(insert(table), own)
+    searched = (" ".join((record.id, record.theme, last_turn(record.conversation))) for record, _ in fresh)
+    searching.add(connection, dict(enumerate(searched, start=first)))
+    tallies.add_records(connection, len(fresh), needed=needed)

@@ -99,14 +99,14 @@ def _rows(accepted: Sequence[Sheet]) -> Iterator[tuple[str, list[SheetCriterion 
 
 def _verdicts(row: Sequence[SheetCriterion | None], sheets: Sequence[Sheet]) -> Iterator[list[str]]:
     """Yield, response by response, the verdicts that reviewers gave themselves on one wording."""
-    own = [
-        item for item, sheet in zip(row, sheets, strict=True) if item is not None and item.judged_by == sheet.reviewer
-    ]
-    by_text: dict[str, list[SheetCriterion]] = defaultdict(list)
-    for item in own:
-        by_text[same_text(item.criterion)].append(item)
-    for items in by_text.values():
-        for values in zip(*(item.verdicts for item in items), strict=True):
+    by_text: dict[str, list[Sequence[str]]] = defaultdict(list)
+    for item, sheet in zip(row, sheets, strict=True):
+        if item is not None:
+            given = zip(item.verdicts, item.judged_by, strict=True)
+            own = [verdict if judge == sheet.reviewer else "unknown" for verdict, judge in given]
+            by_text[same_text(item.criterion)].append(own)
+    for verdicts in by_text.values():
+        for values in zip(*verdicts, strict=True):
             yield [value for value in values if value != "unknown"]
 
 

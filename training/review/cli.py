@@ -13,9 +13,8 @@ import typer
 from training.review.bench_cli import bench
 
 if TYPE_CHECKING:
-    from training.review.editing import Edited
-    from training.review.sheet import Sheet, State
-    from training.review.store import Decision, ReviewStore, Saved
+    from training.review.sheet import State
+    from training.review.store import Decision, ReviewStore
 
 app = typer.Typer(help="Clinicians' review of rubrics: add, edit, decide, adjudicate.", no_args_is_help=True)
 app.command()(bench)
@@ -84,9 +83,11 @@ def show(record_id: Id, by: By, store: Store = None, as_json: AsJson = False) ->
 @app.command()
 def edit(record_id: Id, by: By, file: From = None, store: Store = None) -> None:
     """Edit your criteria as YAML in $EDITOR, and save them; a file that can't be read or saved is kept."""
+    from training.review.edit_cli import edited_and_saved, tell_saved
+
     with _opened(store) as opened:
         sheet = opened.sheet(record_id, by)
-        _tell_saved(sheet, *_edited(opened, sheet, file, reviewer=sheet.reviewer))
+        tell_saved(sheet, *edited_and_saved(opened, sheet, file, reviewer=sheet.reviewer))
 
 
 @app.command()
@@ -129,12 +130,15 @@ def adjudicate(
     store: Store = None,
 ) -> None:
     """Settle a dispute: edit what the reviewers have in common, with their differences beside it, and decide."""
+    from training.review.edit_cli import edited_and_saved, tell_saved
     from training.review.printing import dispute_lines
 
     with _opened(store) as opened:
         found = opened.dispute(record_id)
         notes = list(dispute_lines(found))
-        _tell_saved(found.sheet, *_edited(opened, found.sheet, file, reviewer=by, notes=notes, decision=decision))
+        tell_saved(
+            found.sheet, *edited_and_saved(opened, found.sheet, file, reviewer=by, notes=notes, decision=decision)
+        )
     if decision:
         typer.echo(f"final: {decision}ed by {by}")
 
@@ -210,45 +214,3 @@ def _opened(url: str | None) -> Iterator[ReviewStore]:
         yield store
     finally:
         store.close()
-
-
-def _edited(
-    store: ReviewStore,
-    sheet: Sheet,
-    file: Path | None,
-    *,
-    reviewer: str,
-    notes: list[str] | None = None,
-    decision: str | None = None,
-) -> tuple[Edited, Saved]:
-    """Have a sheet edited and save it; of an editor's file that can't be saved, the error tells where it is kept."""
-    from agent.errors import InputError
-    from training.review.editing import edited, read_sheet_yaml, sheet_yaml
-
-    path = file or edited(sheet_yaml(sheet, notes=notes or []), sheet.record.id)
-    try:
-        found = read_sheet_yaml(path, sheet, reviewer)
-        given = {"base_version": found.version, "criteria": found.criteria, "comment": found.comment}
-        if sheet.reviewer:
-            saved = store.save(sheet.record.id, reviewer, **given)  # type: ignore[arg-type]
-        else:
-            saved = store.adjudicate(sheet.record.id, reviewer, decision=decision, **given)  # type: ignore[arg-type]
-    except InputError as error:
-        kept = "" if file else f"\nyour text is kept in {path}: mend it, then add --from {path}"
-        raise InputError(f"{error}{kept}") from error
-    if file is None:
-        path.unlink()
-    return found, saved
-
-
-def _tell_saved(before: Sheet, found: Edited, saved: Saved) -> None:
-    from training.review.printing import score_lines
-
-    for merged in saved.merged:
-        typer.echo(f"merged in, as it was saved meanwhile: {merged}")
-    if saved.sheet.version == before.version:
-        typer.echo("nothing changed")
-        return
-    for name, criteria in (("before", before.criteria), ("after", saved.sheet.criteria)):
-        typer.echo("\n".join(f"{name}: {line}" for line in score_lines(before.record, criteria)))
-    typer.echo(f"saved as version {saved.sheet.version}")

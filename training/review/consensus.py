@@ -91,16 +91,19 @@ def _one_of(items: Sequence[SheetCriterion]) -> SheetCriterion:
     sign = first.points > 0 if signs[True] == signs[False] else signs[True] > signs[False]
     same_sign = [item.points for item in items if (item.points > 0) == sign]
     verdicts = tuple(_shared(values) for values in zip(*(item.verdicts for item in items), strict=True))
+    judges = (dict.fromkeys(names) for names in zip(*(item.judged_by for item in items), strict=True))
     if len({same_text(item.criterion) for item in items}) > 1:
         verdicts = tuple("unknown" for _ in verdicts)
-    judges = list(dict.fromkeys(item.judged_by for item in items if item.judged_by))
     return replace(
         first,
         points=_rounded(Fraction(sum(same_sign), len(same_sign))),
         axis=_most(item.axis for item in items),
         tags=_most(item.tags for item in items),
         verdicts=verdicts,
-        judged_by=", ".join(judges) if set(verdicts) - {"unknown"} else "",
+        judged_by=tuple(
+            "" if verdict == "unknown" else ", ".join(filter(None, names))
+            for verdict, names in zip(verdicts, judges, strict=True)
+        ),
     )
 
 

@@ -17,11 +17,12 @@ from agent.errors import InputError
 from principles_store.entry_files import StrictLoader
 from training.review.sheet import Sheet, SheetCriterion, criterion_of, unjudged_where_reworded
 
-_FIELDS = ("key", "criterion", "points", "axis", "tags", "principle_id", "verdicts")
+_FIELDS = ("key", "criterion", "points", "axis", "tags", "principle_id", "verdicts", "judged_by")
 _HEAD = """\
 # {id}: version {version} of {whose} sheet. Criteria may be added (without a key), removed, re-worded, re-weighed and re-tagged.
 # points: -10 to 10, not 0; below 0: a penalty if the sentence holds. verdicts: met, unmet or unknown, one per response.
-# A verdict that you don't change becomes unknown where you change the sentence.
+# A verdict that you don't change becomes unknown where you change the sentence. One that you change is yours; to confirm one that
+# somebody else gave, write your name in its place in judged_by.
 """
 
 
@@ -94,16 +95,16 @@ def _criterion(item: Any, before: Mapping[str, SheetCriterion], where: str) -> S
     for name in ("criterion", "axis"):
         if not isinstance(item.get(name), str):
             raise InputError(f"{where}: {name} is missing, or no text")
-    for name in ("tags", "verdicts"):
+    for name in ("tags", "verdicts", "judged_by"):
         if not isinstance(item.get(name, []), list):
             raise InputError(f"{where}: {name} must be a list, for example [unknown, met]")
-    key = str(item.get("key") or "")
-    judged_by = before[key].judged_by if key in before else ""
-    return criterion_of({"points": None, **item, "key": key, "judged_by": judged_by})
+    return criterion_of({"points": None, **item, "key": str(item.get("key") or "")})
 
 
 def _lists(criteria: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [{**item, "tags": list(item["tags"]), "verdicts": list(item["verdicts"])} for item in criteria]
+    return [
+        {name: list(value) if isinstance(value, tuple) else value for name, value in item.items()} for item in criteria
+    ]
 
 
 def _commented(text: str) -> str:

@@ -49,7 +49,9 @@ RECORD: dict[str, Any] = {
         "licence": "string",
         "origin": "string",
         "drafted_by": "string",
+        "judged_by": "string",
         "library_hash": "string",
+        "rubrics_hash": "string",
     },
 }
 """A HealthRubric as a row of Parquet, less the names of its prompts, which are its own; JSONL has it as it is."""

@@ -109,8 +109,9 @@ def _judged(base: SheetCriterion, theirs: SheetCriterion, mine: SheetCriterion) 
     """Return the criterion with the text and the verdicts of whichever side changed them; None if the sides don't go together."""
     if base.criterion == theirs.criterion == mine.criterion:
         verdicts = _verdicts(base, theirs, mine)
-        judged_by = mine.judged_by if mine.verdicts != base.verdicts else theirs.judged_by
-        return replace(mine, verdicts=tuple(value or "unknown" for value in verdicts), judged_by=judged_by)
+        sides = zip(*(zip(item.verdicts, item.judged_by, strict=True) for item in (base, theirs, mine)), strict=True)
+        judges = tuple((theirs_ if mine_ == base_ else mine_)[1] for base_, theirs_, mine_ in sides)
+        return replace(mine, verdicts=tuple(value or "unknown" for value in verdicts), judged_by=judges)
     units = [(item.criterion, item.verdicts, item.judged_by) for item in (base, theirs, mine)]
     unit = _three_way(*units)
     return None if unit is None else replace(mine, criterion=unit[0], verdicts=unit[1], judged_by=unit[2])

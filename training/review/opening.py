@@ -16,6 +16,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, insert, in
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
 from agent.errors import ConfigError
+from training.review import searching
 from training.review.errors import ReviewStoreError
 from training.review.tables import FORM, form, metadata
 
@@ -136,6 +137,7 @@ def _prepare(connection: Connection, name: str) -> None:
         if tables and connection.dialect.name == "sqlite":
             raise ConfigError(f"{name} is a database of something else than reviews; name another file")
         metadata.create_all(connection)
+        searching.make(connection)
         connection.execute(insert(form).values(form=FORM))
         return
     found = connection.execute(select(form.c.form)).scalar_one()

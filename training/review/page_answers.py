@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from agent.errors import InputError
@@ -23,7 +23,7 @@ from training.review.page_lists import PAGE, all_done_html, disputes_html, histo
 from training.review.page_messages import Asked, number_of, parse
 from training.review.page_sheet import Kind, sheet_data, sheet_html
 from training.review.scores import margin, score_rows
-from training.review.sheet import STATES, Sheet, checked_name
+from training.review.sheet import STATES, Sheet, SheetCriterion, checked_name
 from training.review.store import ReviewStore, Saved
 
 _LOGGER = logging.getLogger(__name__)
@@ -43,7 +43,8 @@ class ReviewAnswers:
             asked = parse(message)
             if not by or (asked.view == "name" and not username):
                 return ask_name(n=asked.n)
-            return _Answer(self._store, asked, checked_name(by), username is not None, self._judge is not None).page()
+            judge_name = self._judge.name if self._judge is not None else ""
+            return _Answer(self._store, asked, checked_name(by), username is not None, judge_name).page()
         except ClinAlignError as error:
             told = refusal(str(error))
         except Exception:  # the outer wall of the page: it must hear something, else it waits
@@ -87,7 +88,8 @@ class _Answer:
     asked: Asked
     by: str
     has_login: bool
-    has_judge: bool
+    judge_name: str
+    """Empty: there is no judge."""
     told: str = ""
 
     def page(self) -> str:
@@ -118,8 +120,8 @@ class _Answer:
 
     def _sheet(self, sheet: Sheet, above: str = "", **data: Any) -> str:
         progress = progress_html(self.store.progress(), self.by)
-        content = sheet_html(sheet, progress=progress, has_judge=self.has_judge, above=above)
-        return self._show(content, "record", sheet=_data(sheet, "sheet"), **data)
+        content = sheet_html(sheet, progress=progress, has_judge=bool(self.judge_name), above=above)
+        return self._show(content, "record", sheet=_data(sheet, "sheet", self.by), **data)
 
     def _save(self) -> str:
         try:
@@ -133,9 +135,23 @@ class _Answer:
 
     def _saved(self) -> Saved:
         asked = self.asked
+        criteria = self._rows(self.store.sheet(asked.record, self.by))
         return self.store.save(
-            asked.record, self.by, base_version=asked.version, criteria=asked.rows, comment=asked.comment
+            asked.record, self.by, base_version=asked.version, criteria=criteria, comment=asked.comment
         )
+
+    def _rows(self, *sheets: Sheet) -> list[SheetCriterion]:
+        """Return the rows sent; a verdict in a name that is on none of the sheets, nor the judge's, is one's own."""
+        known = {
+            "",
+            self.by,
+            self.judge_name,
+            *(name for one in sheets for row in one.criteria for name in row.judged_by),
+        }
+        return [
+            replace(row, judged_by=tuple(name if name in known else self.by for name in row.judged_by))
+            for row in self.asked.rows
+        ]
 
     def _decide(self) -> str:
         """Save what stands in the table, then decide; after a decision comes the next record."""
@@ -169,11 +185,12 @@ class _Answer:
         asked = self.asked
         decision = asked.decision
         try:
+            dispute = self.store.dispute(asked.record)
             saved = self.store.adjudicate(
                 asked.record,
                 self.by,
                 base_version=asked.version,
-                criteria=asked.rows,
+                criteria=self._rows(dispute.sheet, *dispute.sheets),
                 decision=cast(Any, decision),  # the store says which of the four it takes
                 comment=asked.comment,
             )
@@ -186,8 +203,8 @@ class _Answer:
 
     def _dispute(self, above: str = "", **data: Any) -> str:
         dispute = self.store.dispute(self.asked.record)
-        content = dispute_html(dispute, has_judge=self.has_judge, above=above)
-        return self._show(content, "dispute", sheet=_data(dispute.sheet, "dispute"), **data)
+        content = dispute_html(dispute, has_judge=bool(self.judge_name), above=above)
+        return self._show(content, "dispute", sheet=_data(dispute.sheet, "dispute", self.by), **data)
 
     def _list(self) -> str:
         asked = self.asked
@@ -207,8 +224,8 @@ class _Answer:
         return self._show(history_html(record, self.store.history(record, viewer=self.by)), "history")
 
 
-def _data(sheet: Sheet, kind: Kind) -> dict[str, Any]:
-    return sheet_data(sheet, score_rows(sheet.criteria), margin(sheet.record, sheet.criteria), kind)
+def _data(sheet: Sheet, kind: Kind, by: str) -> dict[str, Any]:
+    return sheet_data(sheet, score_rows(sheet.criteria), margin(sheet.record, sheet.criteria), kind, by)
 
 
 def _said_by(message: Any) -> str:

@@ -36,7 +36,7 @@ def conflict_html(error: StaleSheetError) -> str:
 
 
 def _rows(sheet: Sheet) -> dict[str, SheetCriterion]:
-    return {row.key: replace(row, judged_by="") for row in sheet.criteria}
+    return {row.key: replace(row, judged_by=()) for row in sheet.criteria}
 
 
 def _differs(base: SheetCriterion | None, saved: SheetCriterion | None, own: SheetCriterion | None) -> bool:

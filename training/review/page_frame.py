@@ -24,7 +24,7 @@ _KEYS = (
     ("Delete", "delete it, or restore it"),
     ("+, −", "a point more, a point less"),
     ("1, 2", "which response the next two keys speak of"),
-    ("m, u", "met, not met; once more: unknown"),
+    ("m, u", "met, not met; confirms another's verdict, takes back your own"),
     ("Ctrl+S", "save, in a field too"),
     ("Shift with A, R, D", "accept, reject, defer"),
     ("?", "this list"),

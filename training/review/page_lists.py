@@ -50,7 +50,8 @@ def list_html(listing: Listing, *, words: str, state: str, offset: int) -> str:
         else "<p>No record matches. Use other words or fewer, or another state.</p>"
     )
     first, last = offset + 1, offset + len(listing.rows)
-    count = f"{first:,} to {last:,} of {counted(listing.total, 'record')}" if rows else counted(listing.total, "record")
+    total = f"{'' if listing.is_counted else 'more than '}{counted(listing.total, 'record')}"
+    count = f"{first:,} to {last:,} of {total}" if rows else total
     return f'<h2 tabindex="-1">Records</h2>{filters}<p class="count" role="status">{count}</p>{shown}{_pages(listing, offset)}'
 
 

@@ -18,7 +18,7 @@ class SentCriterion(RecordCriterion):
     """A row of the table; its verdicts are checked against the record's responses by the store."""
 
     key: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
-    judged_by: Annotated[str, Field(max_length=200)] = ""
+    judged_by: Annotated[tuple[Annotated[str, Field(max_length=200)], ...], Field(max_length=2)] = ()
 
     def as_row(self) -> SheetCriterion:
         """Return it as the store takes it."""

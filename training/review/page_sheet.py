@@ -18,14 +18,15 @@ _SPEAKERS = {"user": "Asked", "assistant": "Answered", "system": "Instruction"}
 
 
 def sheet_data(
-    sheet: Sheet, scores: Sequence[Mapping[str, float] | None], margin: tuple[float, float] | None, kind: Kind
+    sheet: Sheet, scores: Sequence[Mapping[str, float] | None], margin: tuple[float, float] | None, kind: Kind, by: str
 ) -> dict[str, Any]:
-    """Return what the script needs of a sheet; scores and margin are the server's own."""
+    """Return what the script needs of a sheet; scores and margin are the server's own, `by` gives verdicts on it."""
     record = sheet.record
     return {
         "kind": kind,
         "record": record.id,
         "reviewer": sheet.reviewer,
+        "judges_as": by,
         "version": sheet.version,
         "state": sheet.state,
         "comment": sheet.comment,

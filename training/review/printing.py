@@ -32,7 +32,7 @@ def listing_lines(found: Listing, offset: int) -> Iterator[str]:
         told = row.outcome or ("dispute" if row.record_state == "dispute" else f"{row.decided}/{row.needed}")
         yield f"{row.id}  {row.state:<8}  {told:<8}  {question}"
     last = offset + len(found.rows)
-    yield f"{min(offset + 1, last):,} to {last:,} of {found.total:,}"
+    yield f"{min(offset + 1, last):,} to {last:,} of {'' if found.is_counted else 'more than '}{found.total:,}"
 
 
 def sheet_lines(sheet: Sheet) -> Iterator[str]:

@@ -78,7 +78,7 @@ function take(rows, isWhole) { // of a whole version what it has left out goes t
 }
 
 function judge(button) {
-  const rows = sheet.open().map(({ key, criterion, points, axis, tags, principle_id }) => ({ key, criterion: plain(criterion), points, axis, tags, principle_id, verdicts: [], judged_by: "" }));
+  const rows = sheet.open().map(({ key, criterion, points, axis, tags, principle_id }) => ({ key, criterion: plain(criterion), points, axis, tags, principle_id, verdicts: [], judged_by: [] }));
   button.ariaBusy = "true";
   tell("The judge is at work. You can go on meanwhile.");
   refresh();
@@ -93,8 +93,7 @@ function judged() {
   for (const { key, criterion, verdicts } of found.rows ?? []) {
     const row = sheet.row(key);
     if (!row || plain(row.criterion) !== criterion) continue; // re-worded meanwhile
-    row.verdicts = row.verdicts.map((old, place) => (old === "unknown" ? verdicts[place] : old));
-    sheet.settle(row, found.judge);
+    sheet.fill(row, verdicts, found.judge);
     done += 1;
   }
   tell(found.failed ?? `The judge gave verdicts on ${done === 1 ? "1 criterion" : `${done} criteria`}. Check them, then save.`);

@@ -33,7 +33,8 @@ class Sheet {
   }
   fresh(row) {
     const verdicts = Array.from({ length: this.said.responses }, (_, place) => row.verdicts[place] ?? "unknown");
-    return { ...copy(row), verdicts, isGone: false, judged: { text: plain(row.criterion), verdicts, by: row.judged_by } };
+    const by = verdicts.map((verdict, place) => (verdict === "unknown" ? "" : row.judged_by[place] ?? ""));
+    return { ...copy(row), verdicts, judged_by: by, isGone: false, judged: { text: plain(row.criterion), verdicts, by } };
   }
   kept() { return this.rows.filter((row) => !row.isGone); }
   sent() {
@@ -46,7 +47,7 @@ class Sheet {
   isNew(row) { return !this.said.criteria.some(({ key }) => key === row.key); }
   add(after, row = {}) {
     const key = "n" + [...crypto.getRandomValues(new Uint8Array(8))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
-    const empty = { key, criterion: "", points: 5, axis: "accuracy", tags: [], principle_id: null, verdicts: [], judged_by: "" };
+    const empty = { key, criterion: "", points: 5, axis: "accuracy", tags: [], principle_id: null, verdicts: [], judged_by: [] };
     const added = this.fresh({ ...empty, ...row });
     this.rows.splice(after === null ? this.rows.length : this.rows.findIndex(({ key: other }) => other === after) + 1, 0, added);
     return added;
@@ -59,17 +60,19 @@ class Sheet {
     row.criterion = text;
     const isAsJudged = plain(text) === row.judged.text;
     row.verdicts = isAsJudged ? [...row.judged.verdicts] : row.verdicts.map(() => "unknown");
-    row.judged_by = isAsJudged ? row.judged.by : "";
+    row.judged_by = isAsJudged ? [...row.judged.by] : row.verdicts.map(() => "");
   }
   weigh(row, points) { row.points = Math.max(-10, Math.min(10, Math.round(points))); }
   step(row, by) { this.weigh(row, row.points + by || by); } // 0 is no weight
-  judge(row, response, verdict) {
-    row.verdicts = row.verdicts.map((old, place) => place === response ? (old === verdict ? "unknown" : verdict) : old);
-    this.settle(row, this.said.reviewer);
+  judge(row, response, verdict) { // one that somebody else gave is confirmed, one's own is taken back
+    const isTakenBack = row.verdicts[response] === verdict && row.judged_by[response] === this.said.judges_as;
+    this.settle(row, response, isTakenBack ? "unknown" : verdict, isTakenBack ? "" : this.said.judges_as);
   }
-  settle(row, by) {
-    row.judged_by = by;
-    row.judged = { text: plain(row.criterion), verdicts: [...row.verdicts], by };
+  fill(row, verdicts, by) { row.verdicts.forEach((old, place) => { if (old === "unknown" && verdicts[place] !== "unknown") this.settle(row, place, verdicts[place], by); }); }
+  settle(row, response, verdict, by) {
+    row.verdicts = row.verdicts.with(response, verdict);
+    row.judged_by = row.judged_by.with(response, by);
+    row.judged = { text: plain(row.criterion), verdicts: [...row.verdicts], by: [...row.judged_by] };
   }
   open() { return this.kept().filter((row) => row.criterion.trim() && row.verdicts.includes("unknown")); }
   scores() { return [...Array(this.said.responses).keys()].map((response) => score(this.kept(), response)); }

@@ -37,9 +37,15 @@ function rowOf(row, place) {
     cell("gone", "", make("button", { type: "button", className: "plain", data: { do: "remove", key: `${row.key} remove` } })));
 }
 
+function judgesOf(row) { // who gave the verdicts, with the responses where not all are one's
+  const names = [...new Set(row.judged_by.filter(Boolean))], places = (name) => row.judged_by.flatMap((by, place) => (by === name ? [place + 1] : []));
+  const isOne = names.length === 1 && row.judged_by.every(Boolean);
+  return names.length ? `Verdicts: ${names.map((name) => (isOne ? name : `${name} (${places(name).join(", ")})`)).join(", ")}.` : "";
+}
+
 function noteOf(row) {
   const saved = sheet.said.criteria.find(({ key }) => key === row.key);
-  const parts = [row.principle_id ? `From ${row.principle_id}.` : "", row.judged_by ? `Verdicts: ${row.judged_by}.` : ""];
+  const parts = [row.principle_id ? `From ${row.principle_id}.` : "", judgesOf(row)];
   if (row.isGone) parts.unshift("Deleted once you save.");
   else if (!saved) parts.unshift("New.");
   else if (plain(saved.criterion) !== plain(row.criterion)) parts.unshift(`Was: “${saved.criterion}”`);

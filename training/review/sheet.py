@@ -10,6 +10,7 @@ import re
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import zip_longest
 from typing import Any, Literal, get_args
 
 from pydantic import ValidationError
@@ -25,6 +26,8 @@ _UNKNOWN: VerdictValue = "unknown"
 MAX_COMMENT = 10_000
 """Characters."""
 MAX_CRITERIA = 100
+DRAFT = "draft"
+"""Stands for who gave the verdicts of a draft that doesn't say."""
 _LONGEST_NAME = 100
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _MARKS = re.compile(r"[.,;:!?…\"“”](?!\d)")
@@ -44,8 +47,8 @@ class SheetCriterion:
     principle_id: str | None = None
     verdicts: tuple[VerdictValue, ...] = ()
     """One per response."""
-    judged_by: str = ""
-    """Model or reviewer that gave the verdicts; empty: nobody has."""
+    judged_by: tuple[str, ...] = ()
+    """Model or reviewer that gave each verdict; empty where it is unknown."""
 
     @property
     def is_drafted(self) -> bool:
@@ -75,13 +78,13 @@ class Sheet:
 
 def first_sheet(record: HealthRubric, reviewer: str) -> Sheet:
     """Return the sheet on which a reviewer begins: the draft."""
-    judged_by = record.provenance.drafted_by or "draft"
+    judge = record.provenance.judged_by or DRAFT
     criteria = (
         SheetCriterion(
             key=f"d{number}",
             **{name: getattr(item, name) for name in ("criterion", "points", "axis", "tags", "principle_id")},
             verdicts=item.verdicts or _unknown(record),
-            judged_by=judged_by if set(item.verdicts) - {"unknown"} else "",
+            judged_by=_named(item.verdicts or _unknown(record), judge),
         )
         for number, item in enumerate(record.draft, start=1)
     )
@@ -105,7 +108,10 @@ def checked_criteria(record: HealthRubric, criteria: Sequence[SheetCriterion]) -
 def unjudged_where_reworded(
     before: Sequence[SheetCriterion], after: Sequence[SheetCriterion], reviewer: str
 ) -> tuple[SheetCriterion, ...]:
-    """Return `after`, with verdicts unknown where only the text is another, and the reviewer named where they changed a verdict."""
+    """Return `after`, with verdicts unknown where only the text is another, and the reviewer named on each that they changed.
+
+    On a verdict that they left as it was stands who gave it, or the reviewer where `after` says so: they confirmed it.
+    """
     known = {item.key: item for item in before}
     return tuple(_rejudged(known.get(item.key), item, reviewer) for item in after)
 
@@ -147,7 +153,7 @@ def load_criteria(stored: str) -> tuple[SheetCriterion, ...]:
 
 def criterion_of(item: Mapping[str, Any]) -> SheetCriterion:
     """Return a criterion from its JSON object; raises TypeError for fields that it doesn't have."""
-    return SheetCriterion(**{**item, "tags": tuple(item.get("tags", ())), "verdicts": tuple(item.get("verdicts", ()))})
+    return SheetCriterion(**{**item, **{name: tuple(item.get(name, ())) for name in ("tags", "verdicts", "judged_by")}})
 
 
 def _unknown(record: HealthRubric) -> tuple[VerdictValue, ...]:
@@ -164,9 +170,12 @@ def _checked(record: HealthRubric, item: SheetCriterion, number: int) -> SheetCr
         raise InputError(f"criterion {number}: {len(verdicts)} verdicts for {len(record.responses)} responses")
     if type(item.points) is not int:
         raise InputError(f"criterion {number}: points must be a whole number, found {item.points!r}")
-    named = replace(item, key=item.key or new_key(), criterion=item.criterion.strip(), verdicts=verdicts)
-    if set(verdicts) <= {"unknown"}:
-        named = replace(named, judged_by="")
+    judges = tuple(
+        "" if verdict == _UNKNOWN else judge for verdict, judge in _with_judges(replace(item, verdicts=verdicts))
+    )
+    named = replace(
+        item, key=item.key or new_key(), criterion=item.criterion.strip(), verdicts=verdicts, judged_by=judges
+    )
     try:
         named.as_record_criterion()
     except ValidationError as error:
@@ -177,10 +186,23 @@ def _checked(record: HealthRubric, item: SheetCriterion, number: int) -> SheetCr
 
 
 def _rejudged(before: SheetCriterion | None, after: SheetCriterion, reviewer: str) -> SheetCriterion:
-    if before is None:
-        return replace(after, judged_by=reviewer if set(after.verdicts) - {"unknown"} else "")
-    if after.verdicts != before.verdicts:
-        return replace(after, judged_by=reviewer)
-    if same_text(after.criterion) != same_text(before.criterion):
-        return replace(after, verdicts=tuple(_UNKNOWN for _ in after.verdicts), judged_by="")
-    return after
+    is_reworded = before is not None and same_text(after.criterion) != same_text(before.criterion)
+    if before is not None and is_reworded and after.verdicts == before.verdicts:
+        return replace(
+            after, verdicts=tuple(_UNKNOWN for _ in after.verdicts), judged_by=tuple("" for _ in after.verdicts)
+        )
+    known = () if before is None or is_reworded else _with_judges(before)
+    judges = tuple(
+        known[place][1] if place < len(known) and known[place][0] == verdict and judge != reviewer else reviewer
+        for place, (verdict, judge) in enumerate(_with_judges(after))
+    )
+    return replace(after, judged_by=judges)
+
+
+def _with_judges(item: SheetCriterion) -> list[tuple[VerdictValue, str]]:
+    """Return each verdict with who gave it."""
+    return list(zip_longest(item.verdicts, item.judged_by[: len(item.verdicts)], fillvalue=""))  # type: ignore[arg-type]
+
+
+def _named(verdicts: Sequence[VerdictValue], judge: str) -> tuple[str, ...]:
+    return tuple("" if verdict == _UNKNOWN else judge for verdict in verdicts)

@@ -25,6 +25,7 @@ from training.review.listing import ListedRecord, Listing, Progress
 from training.review.merge import merge
 from training.review.opening import Database
 from training.review.sheet import Sheet, SheetCriterion, State, checked_comment, checked_criteria, checked_name
+from training.review.tallies import counting
 
 Decision = Literal["accept", "reject", "defer", "reopen"]
 _STATE_AFTER: dict[Decision, State] = {
@@ -85,7 +86,8 @@ class ReviewStore:
             saved, after = _changed(connection, stored, base_version, criteria, comment)
             if stored.sheet.state in ("accepted", "rejected") and after != stored.sheet:
                 raise InputError(f"{record_id}: you have {stored.sheet.state} it; reopen it to change it")
-            return replace(saved, sheet=_keep(connection, stored, after, by=after.reviewer, kind="edited"))
+            with counting(connection, stored.position):
+                return replace(saved, sheet=_keep(connection, stored, after, by=after.reviewer, kind="edited"))
 
     def decide(
         self, record_id: str, reviewer: str, *, base_version: int, decision: Decision, comment: str | None = None
@@ -106,8 +108,9 @@ class ReviewStore:
                 base = kept.at_version(connection, stored, base_version)
                 raise StaleSheetError((f"you were about to {decision} it",), base=base, theirs=before, mine=mine)
             closing.check_decision(stored, after)
-            decided = _keep(connection, stored, after, by=before.reviewer, kind=after.state)
-            closing.settle(connection, stored)
+            with counting(connection, stored.position):
+                decided = _keep(connection, stored, after, by=before.reviewer, kind=after.state)
+                closing.settle(connection, stored)
             return decided
 
     def history(self, record_id: str, *, viewer: str | None = None) -> list[Change]:
@@ -182,9 +185,10 @@ class ReviewStore:
             after = replace(after, state=_STATE_AFTER[decision or "reopen"])
             closing.check_form(after)
             kind = "adjudicated" if decision else "edited"
-            sheet = _keep(connection, stored, after, by=by, kind=kind)
-            if decision is not None:
-                closing.adjudicated(connection, stored, sheet, by=by)
+            with counting(connection, stored.position):
+                sheet = _keep(connection, stored, after, by=by, kind=kind)
+                if decision is not None:
+                    closing.adjudicated(connection, stored, sheet, by=by)
             return replace(saved, sheet=sheet)
 
     def final(self, record_id: str) -> HealthRubric:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, MetaData, String, Table, Text
 
-FORM = 1
+FORM = 2
 """Of these tables, kept in the database."""
 
 metadata = MetaData()
@@ -30,16 +30,24 @@ records = Table(
     Column("closed_at", String(40), nullable=False, default=""),
     Index("rubric_records_next", "state", "decided", "position"),
     Index("rubric_records_page", "state", "position"),
-    Index("rubric_records_counts", "state", "outcome", "needed"),  # progress reads nothing else
 )
 
 contents = Table(
     "rubric_contents",
     metadata,
     Column("position", Integer, primary_key=True, autoincrement=False),
-    Column("words", Text, nullable=False),  # that a search looks through, in lower case
     Column("content", Text, nullable=False),  # the record as it was added, JSON
     Column("final", Text, nullable=False, default=""),  # criteria of a final one, JSON
+)
+
+tallies = Table(  # how many records or sheets there are of a kind, so that nobody has to count them
+    "rubric_tallies",
+    metadata,
+    Column("reviewer", String(100), primary_key=True),  # whose sheets; empty: records
+    Column("state", String(10), primary_key=True),  # of a record: open, dispute, or its outcome
+    Column("closed", Boolean, primary_key=True),  # of sheets as below
+    Column("count", Integer, nullable=False),
+    Column("needed", Integer, nullable=False),  # sum over records
 )
 
 sheets = Table(
@@ -53,7 +61,7 @@ sheets = Table(
     Column("criteria", Text, nullable=False),  # JSON
     Column("updated_at", String(40), nullable=False),
     Column("decided_at", String(40), nullable=False, default=""),
-    Column("closed", Boolean, nullable=False, default=False),  # the record is no longer open; repeated for counting
+    Column("closed", Boolean, nullable=False, default=False),  # the record is no longer open; repeated for the index
     Index("rubric_sheets_of_record", "position"),
     Index("rubric_sheets_states", "reviewer", "state", "closed", "position"),
 )

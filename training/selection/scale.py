@@ -9,8 +9,10 @@ import json
 import os
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from random import Random
 from typing import Annotated, Any
@@ -21,10 +23,11 @@ from evals.batch.process_usage import peak_bytes
 from principles_store.conversation import user_text
 from principles_store.embedding import Embedder
 from principles_store.rubric_set import load_rubrics
-from training.selection.leaks import find_leaks
+from training.selection.leaks import LeakReport, find_leaks
 
 _PLANTED = 60
-"""In thirds: the same text in capitals, inside a longer one, with its sentences in another order."""
+"""In thirds, by how they are made."""
+_WAYS = ("in capitals", "inside a longer text", "sentences in another order")
 _WORDS = "for my mother after two days since last week at night in the morning when lying down with some fever and a cough".split()
 
 
@@ -37,11 +40,8 @@ class Scale:
     seconds: float
     cpu_seconds: float
     peak_bytes: int
-    planted: int
-    found: int
-    """Of the planted ones, as faults."""
-    looked_at: int
-    """Of the others, those that are listed as worth a look."""
+    planted: dict[str, Counter[str]]
+    """Of the planted ones of each way: how many are a leak, how many listed as worth a look, how many missed."""
     others: int
     """Faults that were not planted."""
     listed: int
@@ -54,29 +54,35 @@ def measure_leaks(train_rows: int, benchmark_rows: int, embedder: Embedder, seed
         {part for rubric in load_rubrics() for part in user_text(rubric.conversation).split(". ") if part}
     )
     benchmark = list(_questions("bench", benchmark_rows, sentences, chance))
-    train = list(_questions("train", train_rows - _PLANTED, sentences, chance))
     planted = [_planted(number, chance.choice(benchmark), sentences, chance) for number in range(_PLANTED)]
+    train = _questions("train", train_rows - _PLANTED, sentences, chance)
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        begun, cpu_begun = time.monotonic(), time.process_time()
-        report = find_leaks(
-            [_saved(folder / "train.jsonl", [*train, *planted])], [_saved(folder / "bench.jsonl", benchmark)], embedder
+        files = (
+            _saved(Path(name) / "train.jsonl", chain(train, planted)),
+            _saved(Path(name) / "bench.jsonl", benchmark),
         )
+        begun, cpu_begun = time.monotonic(), time.process_time()
+        report = find_leaks(files[:1], files[1:], embedder)
         seconds, cpu_seconds = time.monotonic() - begun, time.process_time() - cpu_begun
-    found = {leak.train for leak in report.faults}
-    names = {row["id"] for row in planted}
     return Scale(
         report.train_rows,
         report.benchmark_rows,
         seconds,
         cpu_seconds,
         peak_bytes(os.getpid()),
-        len(names),
-        len(found & names),
-        len({leak.train for leak in report.listed} & names - found),
-        len(found - names),
+        _fates(report, [row["id"] for row in planted]),
+        len({leak.train for leak in report.faults} - {row["id"] for row in planted}),
         len(report.listed),
     )
+
+
+def _fates(report: LeakReport, planted: Sequence[str]) -> dict[str, Counter[str]]:
+    faults, listed = ({leak.train for leak in leaks} for leaks in (report.faults, report.listed))
+    fates: dict[str, Counter[str]] = {way: Counter() for way in _WAYS}
+    for number, name in enumerate(planted):
+        fate = "leak" if name in faults else "listed" if name in listed else "missed"
+        fates[_WAYS[number % len(_WAYS)]][fate] += 1
+    return fates
 
 
 def _questions(name: str, count: int, sentences: Sequence[str], chance: Random) -> Iterator[dict[str, Any]]:
@@ -89,11 +95,12 @@ def _questions(name: str, count: int, sentences: Sequence[str], chance: Random) 
 def _planted(number: int, leaked: dict[str, Any], sentences: Sequence[str], chance: Random) -> dict[str, Any]:
     text = leaked["question"]
     ways = (text.upper(), f"{chance.choice(sentences)}. {text}", ". ".join(reversed(text.split(". "))))
-    return {"id": f"planted-{number:06}", "question": ways[number % 3]}
+    return {"id": f"planted-{number:06}", "question": ways[number % len(_WAYS)]}
 
 
-def _saved(file: Path, rows: Sequence[dict[str, Any]]) -> Path:
-    file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+def _saved(file: Path, rows: Iterable[dict[str, Any]]) -> Path:
+    with file.open("w", encoding="utf-8") as lines:
+        lines.writelines(json.dumps(row) + "\n" for row in rows)
     return file
 
 
@@ -109,10 +116,10 @@ def leak_scale(
         f"{found.train_rows:,} rows against {found.benchmark_rows:,}: {found.seconds:.0f} s, "
         f"{found.cpu_seconds:.0f} s of processor, at most {found.peak_bytes / 1e6:,.0f} MB"
     )
-    typer.echo(
-        f"of {found.planted} planted leaks {found.found} found and {found.looked_at} listed; {found.others} other faults, "
-        f"{found.listed:,} pairs worth a look"
-    )
+    for way, fates in found.planted.items():
+        told = ", ".join(f"{fate} {count}" for fate, count in fates.most_common())
+        typer.echo(f"planted, {way}: {told}")
+    typer.echo(f"{found.others} other faults, {found.listed:,} pairs worth a look")
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ Whatever we did not write stands in a fence; the prompts are `prompts/*.md`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -14,12 +13,11 @@ from langchain_core.messages import HumanMessage, SystemMessage
 
 from agent.engine import Case
 from agent.llm_prompts import Asked
-from agent.prompt import Fenced, Prompt
-from agent.seeds import MAX_FROM_SEEDS, seeds_block
-from principles_store.index import Retrieved
-from principles_store.rubric_entry import TAGS
+from agent.prompt import Prompt
+from agent.seeds import seeds_block
 from principles_store.scenario import Scenario
 from training.rubric_checks import MAX_CRITERIA, MIN_CRITERIA
+from training.rubric_material import conversation_block, principle_note, principles_block, seed_note, tag_list
 
 PROMPTS = Path(__file__).parent / "prompts"
 STEP = "rubric"
@@ -27,19 +25,15 @@ STEP = "rubric"
 
 def rubric_prompt(case: Case) -> Asked:
     """Ask for the rubric of a conversation, of which the case holds scenario, principles and seeds."""
-    turns = [Fenced("turn", message["content"], {"role": message["role"]}) for message in case.conversation]
-    principles, seeds = case.principles, case.seeds
     text = _prompt("rubric").render(
-        conversation=Fenced("conversation", turns),
-        principles=Fenced("principles", _listed(principles) or "none was found"),
-        seeds=seeds_block(seeds),
+        conversation=conversation_block(case),
+        principles=principles_block(case),
+        seeds=seeds_block(case.seeds),
         scenario=_told(case.scenario),
-        principle_note=f"The principles are numbered 1 to {len(principles)}."
-        if principles
-        else "There are no principles.",
+        principle_note=principle_note(case),
         least=str(MIN_CRITERIA),
         most=str(MAX_CRITERIA),
-        seed_note=f", at most {MAX_FROM_SEEDS} of them from seeds (minus the number of the seed)" if seeds else "",
+        seed_note=seed_note(case),
     )
     return Asked(STEP, (SystemMessage(_rules()), HumanMessage(text)), prompt_hash())
 
@@ -51,29 +45,12 @@ def prompt_hash() -> str:
 
 @cache
 def _rules() -> str:
-    return _prompt("rules").render(tags="\n".join(f"  {name}: {meaning}" for name, meaning in TAGS.items()))
+    return _prompt("rules").render(tags=tag_list())
 
 
 @cache
 def _prompt(name: str) -> Prompt:
     return Prompt(name, (PROMPTS / f"{name}.md").read_text(encoding="utf-8").strip())
-
-
-def _listed(principles: Sequence[Retrieved]) -> list[Fenced]:
-    """Return each principle with its criteria: what it asks for in general, to be made specific."""
-    return [
-        Fenced(
-            "principle",
-            "\n".join(
-                [
-                    f"{found.principle.title}. {found.principle.statement}",
-                    *(f"- ({criterion.points:+d}) {criterion.text}" for criterion in found.principle.criteria),
-                ]
-            ),
-            {"number": str(number)},
-        )
-        for number, found in enumerate(principles, start=1)
-    ]
 
 
 def _told(scenario: Scenario) -> str:

@@ -17,11 +17,9 @@ from agent.call_memory import CallMemory
 from agent.config import Settings
 from agent.engine import Case
 from agent.ledger import Ledger
-from agent.request import asked_form
-from agent.retrieval import retrieve_principles
 from agent.state import AgentContext
-from principles_store.conversation import Conversation
 from training.rubric_checks import MAX_CRITERIA, MIN_CRITERIA
+from training.rubric_material import case_of, seeds_hash
 from training.synthesis.writers import ModelWriter, TemplateWriter, Writer, Written
 
 LABELS: Mapping[str, str] = {
@@ -96,24 +94,13 @@ class Synthesis:
 
     def __call__(self, row: Row, memory: CallMemory) -> Outcome:
         ledger = Ledger(self.context.limits, memory=memory)
-        case, warning = self._case(row.conversation)
+        case, warning = case_of(row.conversation, self.context)
         written = self.writer(case, ledger=ledger)
         label = "templated" if written.is_templated else "mended" if written.problems else "passed"
         return Outcome(self._data(row, case, written, ledger, warning), label)
 
     def beside_error(self, row: Row) -> Mapping[str, Any]:
         return {"conversation": row.conversation}
-
-    def _case(self, conversation: Conversation) -> tuple[Case, str | None]:
-        """Return what is known of a conversation, fitted to the model's window with a warning if it is too long."""
-        context = self.context
-        fitted, warning = context.engine.fitter(conversation, None)
-        case = Case(fitted, context.classifier.classify(conversation), asked_form(conversation))
-        weighs = context.engine.weighs_principles
-        if context.uses_principles:
-            found = retrieve_principles(case, context.index, context.embedder, draft=None, k=context.k, wide=weighs)
-            case = replace(case, principles=found)
-        return replace(case, seeds=tuple(context.seeds.similar(conversation)) if weighs else ()), warning
 
     def _data(self, row: Row, case: Case, written: Written, ledger: Ledger, warning: str | None) -> dict[str, Any]:
         waited = sum(call.seconds for call in ledger.calls)  # a continued run has not waited for all
@@ -125,7 +112,7 @@ class Synthesis:
             "rubric": [item.model_dump(mode="json") for item in written.criteria],
             "templated": written.is_templated,
             "library_hash": self.context.index.library.content_hash,
-            "rubrics_hash": self.context.seeds.content_hash if case.seeds else "",
+            "rubrics_hash": seeds_hash(case, self.context),
             "models": {"writer": self.context.engine.model_name},
             "prompt_hashes": {call.prompt: call.prompt_hash for call in ledger.calls},
             "usage": ledger.spent.as_dict() | {"seconds": round(max(ledger.seconds, waited), 3)},

@@ -1,15 +1,17 @@
 """A model that has rehearsed its part: rubrics of a usual size that only fill templates in, to time and test what is around it.
 
-It takes criteria off the principles it is shown and puts words of the question behind each: what a lazy model would do, and so
-the worst case for copies across questions.
+It takes criteria off the principles it is shown and puts words of the question behind each, which are others for each where the
+question has enough: what a lazy model would do, and so the worst case for copies across questions. Of its criteria about as many
+have to be compared by meaning as of real ones (docs/synthesis.md).
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import cycle
 from typing import Any
 
 from agent.testing import Reply
@@ -68,7 +70,7 @@ def written(asked: str) -> list[dict[str, Any]]:
     apart = [*rewarded[:1], *rewarded[1:][-1:]]  # the nearest and the farthest: neighbours are too like each other
     positive = apart + [item for item in own if item[1] > 0]
     penalties = [item for item in shown if item[1] < 0][:1] + [item for item in own if item[1] < 0]
-    topic = _topic(asked)
+    chosen = [*positive[:_POSITIVE], *penalties[:_PENALTIES]]
     return [
         {
             "principle": number,
@@ -77,12 +79,14 @@ def written(asked: str) -> list[dict[str, Any]]:
             "axis": "accuracy",
             "tags": ["diagnosis"],
         }
-        for number, points, text in [*positive[:_POSITIVE], *penalties[:_PENALTIES]]
+        for (number, points, text), topic in zip(chosen, _topics(asked), strict=False)
     ]
 
 
-def _topic(asked: str) -> str:
-    """Return the three longest words of the last turn."""
+def _topics(asked: str) -> Iterator[str]:
+    """Yield pairs of words of the last turn, the longest first, again and again."""
     found = _LAST_TURN.search(asked)
-    longest = sorted(set(re.findall(r"[A-Za-z]{4,}", found[1] if found else "")), key=lambda word: (-len(word), word))
-    return " ".join(longest[:3]).lower() or "this"
+    told = sorted(set(re.findall(r"[a-z]{4,}", found[1].lower() if found else "")), key=lambda word: (-len(word), word))
+    longest = cycle(told[: 2 * (_POSITIVE + _PENALTIES)] or ["this"])
+    while True:
+        yield f"{next(longest)} {next(longest)}"

@@ -10,13 +10,13 @@ from agent.chat import ChatClient
 from agent.engine import Case
 from agent.errors import ClinAlignError, ModelError
 from agent.ledger import Ledger
-from agent.rubric import OWN_KNOWLEDGE
 from principles_store.embedding import Embedder
 from principles_store.rubric_entry import RubricCriterion
 from training.rubric_checks import MAX_CRITERIA
+from training.rubric_material import source_of
 from training.synthesis.asking import rubric_prompt
 from training.synthesis.checks import number_faults, rubric_faults
-from training.synthesis.reply import WrittenCriterion, WrittenRubric, rubric_schema
+from training.synthesis.reply import WrittenRubric, rubric_schema
 
 _TOLD = 8
 """Problems that go back to the model at once."""
@@ -110,13 +110,7 @@ def _criteria(reply: WrittenRubric, case: Case) -> tuple[RubricCriterion, ...]:
             points=item.points,
             axis=item.axis,
             tags=tuple(dict.fromkeys(item.tags)),
-            principle_id=_source(item, case),
+            principle_id=source_of(item.principle, case),
         )
         for item in reply.criteria
     )
-
-
-def _source(item: WrittenCriterion, case: Case) -> str:
-    if item.principle > 0:
-        return case.principles[item.principle - 1].principle.id
-    return case.seeds[-item.principle - 1].source if item.principle < 0 else OWN_KNOWLEDGE
