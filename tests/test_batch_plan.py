@@ -24,6 +24,7 @@ from agent.batch.plan import (
     plan_file,
     save_plan,
     state_folder,
+    unbounded,
 )
 from agent.config import Settings
 from agent.errors import InputError
@@ -246,3 +247,9 @@ def test_a_plan_from_before_there_were_other_jobs_is_read(settings: Settings, tm
     del kept["work"]
     plan_file(output).write_text(json.dumps(kept))
     assert load_plan(output) == make_plan(settings, None, HASH)
+
+
+def test_where_a_bound_only_makes_an_error_it_may_be_raised(settings: Settings) -> None:
+    before, now = (unbounded(plan_of(settings, max_seconds=seconds)) for seconds in (1.0, 900.0))
+    assert before.differences(now) == []
+    assert before.differences(unbounded(plan_of(settings, temperature=0.7))) == ["temperature none, now 0.7"]

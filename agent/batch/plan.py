@@ -37,6 +37,8 @@ COMPARED = (
     *(bound.name for bound in fields(Limits)),
 )
 """Settings that shape an answer, in the order in which differences are told."""
+BOUNDS = frozenset(bound.name for bound in fields(Limits))
+"""Of an answer, which is another one where a bound cuts its work short; where a bound only makes an error, it may be changed."""
 NOT_COMPARED = frozenset(
     {
         "library",  # its content is compared, wherever it lies
@@ -146,6 +148,11 @@ def make_plan(
         prompts=(prompt_hashes() if settings.model else {}) | dict(prompts or {}),
         work=dict(work or {}),
     )
+
+
+def unbounded(plan: Plan) -> Plan:
+    """Return the plan of a job whose rows are whole or errors: a run that met a bound may go on with a higher one."""
+    return replace(plan, settings={name: value for name, value in plan.settings.items() if name not in BOUNDS})
 
 
 def make_plan_without_agent(

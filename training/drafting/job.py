@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from agent.batch.job import Outcome
-from agent.batch.plan import Plan, make_plan, prompt_hashes
+from agent.batch.plan import Plan, make_plan, prompt_hashes, unbounded
 from agent.batch.rows import BadRow, Survey
 from agent.call_memory import CallMemory
 from agent.config import Settings
@@ -54,7 +54,7 @@ class Drafting:
     def plan(self, found: Survey) -> Plan:
         work = {"command": "rubrics draft", "criteria": f"{MIN_CRITERIA} to {MAX_CRITERIA}"}
         plan = make_plan(self.settings, self.source, found.sha256, work=work)
-        return replace(plan, prompts=_prompts())
+        return replace(unbounded(plan), prompts=_prompts())
 
 
 @dataclass(frozen=True)

@@ -46,8 +46,12 @@ def add(
 
     with _opened(store) as opened:
         for file in files:
-            done = opened.add(read_preferences(file), reviewers_needed=reviewers)
+            records = list(read_preferences(file))
+            done = opened.add(records, reviewers_needed=reviewers)
             typer.echo(f"{file}: {done.new:,} added, {done.known:,} known")
+            if bare := sum(not record.rubric for record in records):
+                told = f"{bare:,} without a rubric: reviewers write these from nothing; `clinalign rubrics draft` has a model begin"
+                typer.echo(f"{file}: {told}", err=True)
             for record_id in done.changed:
                 typer.echo(f"{file}: {record_id} is there with other content, and stays as it was", err=True)
 

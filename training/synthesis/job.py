@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from agent.batch.job import Outcome
-from agent.batch.plan import Plan, make_plan
+from agent.batch.plan import Plan, make_plan, unbounded
 from agent.batch.rows import BadRow, Row, Source, Survey, read_rows, survey
 from agent.call_memory import CallMemory
 from agent.config import Settings
@@ -55,7 +55,9 @@ class Synthesizing:
 
         work = {"command": "rubrics synthesize", "criteria": f"{MIN_CRITERIA} to {MAX_CRITERIA}"}
         plan = make_plan(self.settings, self.source, found.sha256, work=work)
-        return replace(plan, prompts={STEP: prompt_hash()} if self.settings.model else {})  # no other is asked with
+        return replace(
+            unbounded(plan), prompts={STEP: prompt_hash()} if self.settings.model else {}
+        )  # no other is asked with
 
 
 @dataclass(frozen=True)
