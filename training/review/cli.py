@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
@@ -13,6 +14,7 @@ import typer
 from training.review.bench_cli import bench
 
 if TYPE_CHECKING:
+    from training.preferences import HealthRubric
     from training.review.sheet import State
     from training.review.store import Decision, ReviewStore
 
@@ -46,14 +48,21 @@ def add(
 
     with _opened(store) as opened:
         for file in files:
-            records = list(read_preferences(file))
-            done = opened.add(records, reviewers_needed=reviewers)
+            seen: Counter[bool] = Counter()
+            done = opened.add(_counted(read_preferences(file), seen), reviewers_needed=reviewers)
             typer.echo(f"{file}: {done.new:,} added, {done.known:,} known")
-            if bare := sum(not record.rubric for record in records):
+            if bare := seen[False]:
                 told = f"{bare:,} without a rubric: reviewers write these from nothing; `clinalign rubrics draft` has a model begin"
                 typer.echo(f"{file}: {told}", err=True)
             for record_id in done.changed:
                 typer.echo(f"{file}: {record_id} is there with other content, and stays as it was", err=True)
+
+
+def _counted(records: Iterable[HealthRubric], seen: Counter[bool]) -> Iterator[HealthRubric]:
+    """Yield the records, counting those with a rubric and those without: a file may be too large to hold."""
+    for record in records:
+        seen[bool(record.rubric)] += 1
+        yield record
 
 
 @app.command("list")
