@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol, Self, TypeVar
 
 import yaml
 from pydantic import ValidationError
@@ -27,6 +27,19 @@ class StrictLoader(_Loader):  # type: ignore[misc]
             twice = next(key for number, (key, _) in enumerate(node.value) if key.value in keys[:number])
             raise yaml.constructor.ConstructorError(None, None, f"key {twice.value!r} is given twice", twice.start_mark)
         return super().construct_mapping(node, deep)
+
+
+class Identified(Protocol):
+    """A pydantic model of entries that are called by their id."""
+
+    @property
+    def id(self) -> str: ...
+
+    @classmethod
+    def model_validate(cls, obj: Any) -> Self: ...
+
+
+Shape = TypeVar("Shape", bound=Identified)
 
 
 @dataclass(frozen=True)
@@ -60,14 +73,32 @@ def read_entries(path: Path, what: str) -> Iterator[tuple[str, int, Any]]:
             yield str(file), position, entry
 
 
-def place_of(position: int, entry: Any) -> str:
+def validated(
+    entries: Iterable[tuple[str, int, Any]], shape: type[Shape]
+) -> tuple[list[Shape], dict[str, str], list[Fault]]:
+    """Return the entries that are of a shape and have an id of their own, the file of each by id, and the faults of all others."""
+    found: list[Shape] = []
+    files: dict[str, str] = {}
+    faults: list[Fault] = []
+    places: dict[str, str] = {}
+    for file, position, entry in entries:
+        place = _place(position, entry)
+        try:
+            read = shape.model_validate(entry)
+        except ValidationError as error:
+            faults += [Fault(file, place, _location(one["loc"]), _message(one["msg"])) for one in error.errors()]
+            continue
+        if read.id in files:
+            faults.append(Fault(file, place, "id", f"already used by {places[read.id]}"))
+            continue
+        files[read.id], places[read.id] = file, f"{file}: entry {place}"
+        found.append(read)
+    return found, files, faults
+
+
+def _place(position: int, entry: Any) -> str:
     """Return how an entry is named in an error: its position and its id."""
     return f"{position} ({entry.get('id', '?') if isinstance(entry, dict) else '?'})"
-
-
-def faults_of(error: ValidationError, file: str, place: str) -> list[Fault]:
-    """Return pydantic's errors as faults."""
-    return [Fault(file, place, _location(found["loc"]), _message(found["msg"])) for found in error.errors()]
 
 
 def refuse_faults(faults: list[Fault]) -> None:

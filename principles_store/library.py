@@ -13,10 +13,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from principles_store.clinalign_json import entry_from_clinalign
-from principles_store.entry_files import Fault, faults_of, place_of, read_entries, refuse_faults
+from principles_store.entry_files import Fault, read_entries, refuse_faults, validated
 from principles_store.errors import LibraryError
 from principles_store.principle import Principle
 
@@ -85,23 +83,7 @@ def read_library(path: Path | None = None) -> tuple[Library, list[Fault]]:
     Raises LibraryError where a file as a whole can't be read or holds no entries.
     """
     path = path or SHIPPED
-    principles: list[Principle] = []
-    faults: list[Fault] = []
-    files: dict[str, str] = {}
-    places: dict[str, str] = {}
-    for file, position, entry in _entries(path):
-        place = place_of(position, entry)
-        try:
-            principle = Principle.model_validate(entry)
-        except ValidationError as error:
-            faults += faults_of(error, file, place)
-            continue
-        if principle.id in files:
-            taken = f"{files[principle.id]}: entry {places[principle.id]}"
-            faults.append(Fault(file, place, "id", f"already used by {taken}"))
-            continue
-        files[principle.id], places[principle.id] = file, place
-        principles.append(principle)
+    principles, files, faults = validated(_entries(path), Principle)
     if not principles and not faults:
         raise LibraryError(f"{path}: no principles in it; expected *.yaml files or a JSON list")
     return Library(tuple(principles), str(path), files), faults

@@ -12,9 +12,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from pydantic import ValidationError
-
-from principles_store.entry_files import Fault, faults_of, place_of, read_entries, refuse_faults
+from principles_store.entry_files import Fault, read_entries, refuse_faults, validated
 from principles_store.errors import LibraryError
 from principles_store.rubric_entry import RubricEntry
 
@@ -63,22 +61,7 @@ def read_rubrics(path: Path | None = None) -> tuple[RubricSet, list[Fault]]:
     Raises LibraryError where a file as a whole can't be read or holds no entries.
     """
     path = path or SHIPPED
-    rubrics: list[RubricEntry] = []
-    faults: list[Fault] = []
-    places: dict[str, str] = {}
-    files: dict[str, str] = {}
-    for file, position, entry in read_entries(path, "rubrics"):
-        place = place_of(position, entry)
-        try:
-            rubric = RubricEntry.model_validate(entry)
-        except ValidationError as error:
-            faults += faults_of(error, file, place)
-            continue
-        if rubric.id in places:
-            faults.append(Fault(file, place, "id", f"already used by {places[rubric.id]}"))
-            continue
-        places[rubric.id], files[rubric.id] = f"{file}: entry {place}", file
-        rubrics.append(rubric)
+    rubrics, files, faults = validated(read_entries(path, "rubrics"), RubricEntry)
     if not rubrics and not faults:
         raise LibraryError(f"{path}: no rubrics in it; expected *.yaml files, a JSON list or JSONL")
     return RubricSet(tuple(rubrics), str(path), files), faults
