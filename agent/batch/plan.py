@@ -74,10 +74,10 @@ class Plan:
     """Of COMPARED, as they apply: k is a number, and a judge that is the model is None."""
     prompts: Mapping[str, str]
     """Hash of each prompt by name; empty for the embedded engine, which asks no model."""
-    rubrics_hash: str = ""
-    """Of the rubrics that seeds come from; empty without seeds."""
     work: Mapping[str, Any] = field(default_factory=dict)
     """What else shapes the rows of a job that is more than revising: name -> value."""
+    rubrics_hash: str = ""
+    """Of the rubrics that seeds come from; empty without seeds."""
     clinalign: str = field(default_factory=lambda: version("clinalign"))
     """Version that began the run; not compared."""
 
