@@ -66,6 +66,14 @@ def build_page(
     return page
 
 
+def open_reviews(named: str | None, *, others_come_in: bool) -> ReviewStore | None:
+    """Return the store of reviews: the one that is named, else your own; None where others come in and nobody named one.
+
+    Whoever may chat is not therefore a reviewer.
+    """
+    return ReviewStore(named) if named or not others_come_in else None
+
+
 def build_site(
     page: gr.Blocks, *, lifespan: Callable[[Any], Any], users: Callable[[str, str], bool] | None, root_path: str | None
 ) -> FastAPI:
@@ -130,8 +138,7 @@ def main(  # noqa: PLR0913, PLR0917  # each is an option of the command
     conversations = Conversations(None if no_history else history or default_file())
     # A model is waited for; the embedded engine computes, and more steps at once than cores would slow each other down.
     steps_at_once = max_running if settings.model else cores()
-    # Whoever may chat is not therefore a reviewer: where others come in, the records are shown only if somebody says so.
-    store = ReviewStore(reviews) if reviews or not (auth or no_auth) else None
+    store = open_reviews(reviews, others_come_in=auth is not None or no_auth)
     desk = Desk(context, conversations, max_running=max_running, max_waiting=max_waiting, steps_at_once=steps_at_once)
     lifespan = lifespan_of(desk, conversations, keep_days=keep_days)
     page = build_page(desk, context, reviews=store, has_login=users is not None)

@@ -15,7 +15,7 @@ from agent.events import CriteriaVoid, CriterionSeen, DraftToken
 from agent.judge import Judge
 from agent.ledger import Ledger
 from agent.request import AskedForm
-from agent.rubric import Criterion, Rubric, Verdict
+from agent.rubric import OWN_KNOWLEDGE, Criterion, Rubric, Verdict
 from agent.seeds import Seed
 from principles_store.conversation import Conversation
 from principles_store.index import Retrieved
@@ -35,6 +35,12 @@ class Case:
     principles: tuple[Retrieved, ...] = ()
     seeds: tuple[Seed, ...] = ()
     """Criteria of rubrics for similar conversations; only for whoever weighs them."""
+
+    def source_of(self, number: int) -> str:
+        """Return what a criterion rests on: a principle's number from 1, minus a seed's, or 0 for the model's own knowledge."""
+        if number > 0:
+            return self.principles[number - 1].principle.id
+        return self.seeds[-number - 1].source if number < 0 else OWN_KNOWLEDGE
 
 
 class Drafter(Protocol):

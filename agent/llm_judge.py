@@ -23,12 +23,11 @@ from agent.llm_schemas import (
     critique_schema,
     judgement_schema,
 )
-from agent.rubric import OWN_KNOWLEDGE, Criterion, Verdict
-from agent.seeds import MAX_FROM_SEEDS, Seed
+from agent.rubric import Criterion, Verdict
+from agent.seeds import MAX_FROM_SEEDS
 from agent.segments import quote, segments
 from agent.sentences import count_words
 from principles_store.conversation import Conversation
-from principles_store.index import Retrieved
 
 
 @dataclass(frozen=True)
@@ -57,7 +56,7 @@ class ModelCritic:
             on_token=CriteriaReader(on_seen) if on_seen else None,
         )
         criteria = tuple(
-            Criterion(item.criterion, item.points, _source(item, case.principles, seeds)) for item in reply.criteria
+            Criterion(item.criterion, item.points, case.source_of(item.principle)) for item in reply.criteria
         )
         return WrittenRubric(criteria, tuple(_verdict(item, draft, fix=item.fix) for item in reply.criteria))
 
@@ -111,12 +110,6 @@ def _check_critique(reply: Critique, case: Case) -> None:
         raise ValueError(
             f"{seeded} criteria come from seeds; at most {MAX_FROM_SEEDS} may, keep those that matter most here"
         )
-
-
-def _source(item: JudgedCriterion, principles: Sequence[Retrieved], seeds: Sequence[Seed]) -> str:
-    if item.principle > 0:
-        return principles[item.principle - 1].principle.id
-    return seeds[-item.principle - 1].source if item.principle < 0 else OWN_KNOWLEDGE
 
 
 def _verdict(given: AnswerVerdict | JudgedCriterion, answer: str, *, fix: str | None = None) -> Verdict:

@@ -20,7 +20,7 @@ from agent.ledger import Ledger
 from agent.llm_schemas import LABELS, MAX_CRITERIA, MAX_OWN_CRITERIA
 from agent.prompt import Fenced, Field, load_prompt
 from agent.rubric import Criterion, Verdict
-from agent.seeds import MAX_FROM_SEEDS, Seed, seeds_block
+from agent.seeds import Seed, seed_note, seeds_block
 from agent.segments import numbered
 from agent.sentences import count_words
 from principles_store.conversation import Conversation
@@ -67,12 +67,11 @@ def critique_prompt(
     conversation: Conversation, draft: str, principles: Sequence[Retrieved], seeds: Sequence[Seed], *, max_words: int
 ) -> Asked:
     """Ask for the rubric, the verdicts on the draft and the edit plan."""
-    listed = [_principle(number, found.principle) for number, found in enumerate(principles, start=1)]
     return _asked(
         "critique",
         conversation,
         draft=_draft(draft),
-        principles=Fenced("principles", listed or "none was found"),
+        principles=principles_fence(principles),
         seeds=seeds_block(seeds),
         principle_note=f"The principles are numbered 1 to {len(principles)}."
         if principles
@@ -81,7 +80,7 @@ def critique_prompt(
         max_words=str(max_words),
         most=str(MAX_CRITERIA),
         own=str(MAX_OWN_CRITERIA),
-        seed_note=f", at most {MAX_FROM_SEEDS} of them from seeds (minus the number of the seed)" if seeds else "",
+        seed_note=seed_note(seeds),
     )
 
 
@@ -121,10 +120,21 @@ def judge_prompt(conversation: Conversation, answers: Sequence[str], rubric: Seq
     )
 
 
+def conversation_fence(conversation: Conversation) -> Fenced:
+    """Return a conversation for a prompt, turn by turn."""
+    turns = [Fenced("turn", message["content"], {"role": message["role"]}) for message in conversation]
+    return Fenced("conversation", turns)
+
+
+def principles_fence(principles: Sequence[Retrieved]) -> Fenced:
+    """Return principles for a prompt, numbered from 1, each with its criteria."""
+    listed = [_principle(number, found.principle) for number, found in enumerate(principles, start=1)]
+    return Fenced("principles", listed or "none was found")
+
+
 def _asked(name: str, conversation: Conversation, **fields: Field) -> Asked:
     system, task = load_prompt("system"), load_prompt(name)
-    turns = [Fenced("turn", message["content"], {"role": message["role"]}) for message in conversation]
-    text = task.render(conversation=Fenced("conversation", turns), **fields)
+    text = task.render(conversation=conversation_fence(conversation), **fields)
     both = sha256(f"{system.text}\0{task.text}".encode()).hexdigest()[:16]
     return Asked(name, (SystemMessage(system.text), HumanMessage(text)), both)
 

@@ -93,7 +93,7 @@ class Judgement(_Reply):
 
 def critique_schema(principles: int, seeds: int, segments: int, *, most: int = MAX_CRITERIA) -> dict[str, Any]:
     """Return the JSON schema of a `Critique` for a case."""
-    item = _object(
+    item = object_schema(
         {
             "principle": {"type": "integer", "minimum": -seeds, "maximum": principles},
             "criterion": _text(1),
@@ -102,12 +102,12 @@ def critique_schema(principles: int, seeds: int, segments: int, *, most: int = M
             "fix": _text(),
         }
     )
-    return _object({"criteria": {"type": "array", "items": item, "maxItems": most}})
+    return object_schema({"criteria": {"type": "array", "items": item, "maxItems": most}})
 
 
 def edits_schema(criteria: Sequence[int], segments: int) -> dict[str, Any]:
     """Return the JSON schema of `Edits` that carry out fixes of these criteria."""
-    item = _object(
+    item = object_schema(
         {
             "criterion": {"type": "integer", "enum": list(criteria)},
             "op": {"type": "string", "enum": ["ADD", "REMOVE", "MODIFY"]},
@@ -118,16 +118,19 @@ def edits_schema(criteria: Sequence[int], segments: int) -> dict[str, Any]:
             "why": _text(),
         }
     )
-    return _object({"edits": {"type": "array", "items": item, "maxItems": MAX_EDITS}})
+    return object_schema({"edits": {"type": "array", "items": item, "maxItems": MAX_EDITS}})
 
 
 def judgement_schema(criteria: int, segments: Sequence[int]) -> dict[str, Any]:
     """Return the JSON schema of a `Judgement` of answers with so many segments each."""
     answers: dict[str, Any] = {
-        label: _object(_verdict_fields(count)) for label, count in zip(LABELS[: len(segments)], segments, strict=True)
+        label: object_schema(_verdict_fields(count))
+        for label, count in zip(LABELS[: len(segments)], segments, strict=True)
     }
-    item = _object({"criterion": {"type": "integer", "minimum": 1, "maximum": criteria}, "answers": _object(answers)})
-    return _object({"verdicts": {"type": "array", "items": item, "minItems": criteria, "maxItems": criteria}})
+    item = object_schema(
+        {"criterion": {"type": "integer", "minimum": 1, "maximum": criteria}, "answers": object_schema(answers)}
+    )
+    return object_schema({"verdicts": {"type": "array", "items": item, "minItems": criteria, "maxItems": criteria}})
 
 
 def _verdict_fields(segments: int) -> dict[str, Any]:
@@ -143,7 +146,8 @@ def _text(least: int = 0) -> dict[str, Any]:
     return {"type": "string", "maxLength": _SENTENCE} | ({"minLength": least} if least else {})
 
 
-def _object(properties: dict[str, Any]) -> dict[str, Any]:
+def object_schema(properties: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of an object that has these properties, all of them, and no other."""
     return {
         "type": "object",
         "properties": properties,

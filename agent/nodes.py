@@ -19,7 +19,7 @@ from agent.guard import unnamed_losses
 from agent.judge import checked_verdicts
 from agent.ledger import Ledger, Usage
 from agent.request import asked_form
-from agent.retrieval import retrieve_principles, retrieved_row
+from agent.retrieval import retrieved_row, with_material
 from agent.rubric import critique_rows
 from agent.run_end import Update, limit_reached, reason_to_stop, spent, stopped, tried
 from agent.seeds import seed_rows
@@ -28,7 +28,6 @@ from agent.state import AgentContext, AgentState
 from agent.telemetry import stage_span
 from agent.trace import write_trace
 from principles_store.conversation import parse_conversation
-from principles_store.index import Retrieved
 
 
 class Step(Protocol):
@@ -80,17 +79,12 @@ def retrieve(state: AgentState, runtime: Runtime[AgentContext]) -> Update:
 
     A model that weighs them reads the draft itself; encoding its sentences would cost more time than all else here.
     """
-    context, case = runtime.context, state["case"]
-    weighs = context.engine.weighs_principles
-    found: tuple[Retrieved, ...] = ()
-    if context.uses_principles:
-        draft = None if weighs else state["best"]
-        found = retrieve_principles(case, context.index, context.embedder, draft=draft, k=context.k, wide=weighs)
-    seeds = tuple(context.seeds.similar(case.conversation)) if weighs else ()
+    weighs = runtime.context.engine.weighs_principles
+    case = with_material(state["case"], runtime.context, draft=None if weighs else state["best"])
     return {
-        "case": replace(case, principles=found, seeds=seeds),
-        "principles": [retrieved_row(item) for item in found],
-        "seeds": seed_rows(seeds),
+        "case": case,
+        "principles": [retrieved_row(item) for item in case.principles],
+        "seeds": seed_rows(case.seeds),
     }
 
 
@@ -222,7 +216,7 @@ def finish(state: AgentState, runtime: Runtime[AgentContext]) -> Update:
         "engine": engine.name,
         "models": {"writer": engine.model_name, "judge": engine.judge_name},
         "library_hash": runtime.context.index.library.content_hash,
-        "rubrics_hash": runtime.context.seeds.content_hash if engine.weighs_principles else "",
+        "rubrics_hash": runtime.context.rubrics_hash,
     }
     if runtime.context.trace:
         write_trace(

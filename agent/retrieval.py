@@ -1,15 +1,26 @@
-"""Which principles a case calls for: the conversation, its scenario and the draft as one query to the index."""
+"""What a case calls for: principles, by its conversation, scenario and draft as one query to the index, and seeds."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from agent.engine import Case
 from agent.sentences import split
+from agent.state import AgentContext
 from principles_store.conversation import Conversation, query_texts, user_text
 from principles_store.embedding import Embedder
 from principles_store.index import Index, Query, Retrieved
 from principles_store.scenario import Scenario
+
+
+def with_material(case: Case, context: AgentContext, *, draft: str | None) -> Case:
+    """Return the case with what its rubric may be written from: principles, and seeds for an engine that weighs both."""
+    weighs = context.engine.weighs_principles
+    found: tuple[Retrieved, ...] = ()
+    if context.uses_principles:
+        found = retrieve_principles(case, context.index, context.embedder, draft=draft, k=context.k, wide=weighs)
+    return replace(case, principles=found, seeds=tuple(context.seeds.similar(case.conversation)) if weighs else ())
 
 
 def retrieve_principles(

@@ -111,6 +111,11 @@ def seeds_block(seeds: Sequence[Seed]) -> Fenced | str:
     return Fenced("seeds", "\n".join(lines))
 
 
+def seed_note(seeds: Sequence[Seed]) -> str:
+    """Return what goes behind the number of criteria in a task; empty without seeds."""
+    return f", at most {MAX_FROM_SEEDS} of them from seeds (minus the number of the seed)" if seeds else ""
+
+
 def seed_rows(seeds: Sequence[Seed]) -> list[dict[str, Any]]:
     """Return, in the form of the JSON contract, which rubrics the seeds come from."""
     first = {seed.rubric_id: seed for seed in reversed(seeds)}

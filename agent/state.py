@@ -91,6 +91,11 @@ class AgentContext:
     memory: CallMemory | None = None
     """Keeps the replies of a run that may have to be begun anew; each run has its own."""
 
+    @property
+    def rubrics_hash(self) -> str:
+        """Hash of the kept rubrics that are looked through for seeds; empty where none are shown."""
+        return self.seeds.content_hash if self.engine.weighs_principles else ""
+
 
 def added(earlier: list[Any], new: list[Any] | None) -> list[Any]:
     """Return what a run has gathered so far; None begins anew, since a thread with a checkpointer runs the graph many times."""
@@ -130,7 +135,7 @@ class AgentOutput(TypedDict):
     """Who wrote and who judged: {"writer", "judge"}."""
     library_hash: str
     rubrics_hash: str
-    """Of the rubrics that seeds come from; empty without seeds."""
+    """Of the kept rubrics that are looked through for seeds; empty where none are shown."""
     warnings: Annotated[list[str], added]
 
 

@@ -23,6 +23,7 @@ from agent.page.view import WELCOME, Live
 from agent.review.conversations import Conversations
 from agent.review.desk import Desk
 from agent.state import EMERGENCY_NOTICE, AgentContext
+from training.review.store import ReviewStore
 
 QUESTION, DRAFT = (app.EXAMPLES[0][name] for name in ("question", "draft"))
 ANN, BEN = (SimpleNamespace(cookies={"clinalign": letter * 43}, username=None) for letter in "ab")
@@ -189,3 +190,21 @@ def test_bad_options_are_one_line_and_exit_code_2(arguments: list[str], message:
     assert done.returncode == 2
     assert message in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def test_rubrics_are_shown_to_others_only_if_somebody_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "own"))
+    named = str(tmp_path / "named.sqlite3")
+    assert app.open_reviews(None, others_come_in=True) is None
+    for given, others in ((named, True), (None, False)):
+        store = app.open_reviews(given, others_come_in=others)
+        assert store is not None
+        assert (named in store.name) is (given is not None)
+        store.close()
+
+
+def test_the_page_has_a_review_tab_where_there_is_a_store(desk: Desk, context: AgentContext, tmp_path: Path) -> None:
+    with closing(ReviewStore(str(tmp_path / "reviews.sqlite3"))) as store:
+        pages = [app.build_page(desk, context, reviews=given) for given in (store, None)]
+    tabs = [[block.label for block in page.blocks.values() if isinstance(block, gr.Tab)] for page in pages]
+    assert tabs == [["Chat", "Rubric review", "Principles"], ["Chat", "Principles"]]

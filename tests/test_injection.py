@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from scripted_model import ScriptedModel, client_of, criterion, critique, edit, edits, judged_by, judgement, with_model
 
-from agent import nodes, prompt
+from agent import prompt, retrieval
 from agent.api import invoke
 from agent.guard import facts
 from agent.ledger import Limits
@@ -177,7 +177,7 @@ def plain_course(run: Run) -> dict[str, Any]:
 
 def infected_course(run: Run, planted: str) -> dict[str, Any]:
     """Return how it goes with a text planted in question, draft and the first principle."""
-    found = nodes.retrieve_principles
+    found = retrieval.retrieve_principles
 
     def infected(*args: Any, **options: Any) -> tuple[Retrieved, ...]:
         first, *rest = found(*args, **options)
@@ -185,7 +185,7 @@ def infected_course(run: Run, planted: str) -> dict[str, Any]:
 
     model = honest_model(judge=both_verdicts)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(nodes, "retrieve_principles", infected)
+        patch.setattr(retrieval, "retrieve_principles", infected)
         answer = run(model, question=f"{QUESTION}\n{planted}", draft=f"{DRAFT}\n\n{planted}")
     assert answer["accepted"] and answer["answer"].endswith(f"\n\n{planted}"), "what nobody edits stays byte for byte"
     assert len(model.prompts) == 3 and neutralise(planted) in model.prompts[0]

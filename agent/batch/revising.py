@@ -18,15 +18,11 @@ LABELS: Mapping[str, str] = {"accepted": "revised", "kept": "kept as they were"}
 
 
 @dataclass(frozen=True)
-class Revising:
-    """Revise the rows of a file or a list."""
+class OverConversations:
+    """The rows of a job over the conversations of a file or a list."""
 
     rows_of: Source
     settings: Settings
-
-    @property
-    def labels(self) -> Mapping[str, str]:
-        return LABELS
 
     @property
     def source(self) -> Path | None:
@@ -37,6 +33,14 @@ class Revising:
 
     def rows(self) -> Iterator[Row | BadRow]:
         return read_rows(self.rows_of)
+
+
+class Revising(OverConversations):
+    """Revise the rows of a file or a list."""
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        return LABELS
 
     def plan(self, found: Survey) -> Plan:
         return make_plan(self.settings, self.source, found.sha256)

@@ -14,13 +14,13 @@ from pathlib import Path
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 
 from agent.engine import Case
-from agent.llm_prompts import Asked
+from agent.llm_prompts import Asked, conversation_fence, principles_fence
 from agent.prompt import Fenced, Prompt
-from agent.seeds import seeds_block
+from agent.seeds import seed_note, seeds_block
 from training.preferences import HealthRubric
 from training.rubric_checks import MAX_CRITERIA, MIN_CRITERIA, Problem
-from training.rubric_material import conversation_block, principle_note, principles_block, seed_note, tag_list
-from training.synthesis.reply import WrittenRubric
+from training.rubric_material import principle_note, tag_list
+from training.rubric_reply import WrittenRubric
 
 PROMPTS = Path(__file__).parent / "prompts"
 STEP = "draft rubric"
@@ -31,10 +31,10 @@ _TOLD = 10
 def draft_prompt(record: HealthRubric, case: Case) -> Asked:
     """Ask for the rubric of a record, of whose conversation the case holds principles and seeds."""
     text = _prompt("draft").render(
-        conversation=conversation_block(case),
+        conversation=conversation_fence(case.conversation),
         responses=_responses(record),
         note=Fenced("note", record.preference_reason, {"of": "the clinician"}) if record.preference_reason else "",
-        principles=principles_block(case),
+        principles=principles_fence(case.principles),
         seeds=seeds_block(case.seeds),
         preference="The first response was preferred."
         if record.preferred is not None
@@ -42,7 +42,7 @@ def draft_prompt(record: HealthRubric, case: Case) -> Asked:
         principle_note=principle_note(case),
         least=str(MIN_CRITERIA),
         most=str(MAX_CRITERIA),
-        seed_note=seed_note(case),
+        seed_note=seed_note(case.seeds),
     )
     return Asked(STEP, (SystemMessage(_rules()), HumanMessage(text)), prompt_hash())
 

@@ -20,9 +20,7 @@ from principles_store.embedding import Embedder
 from training.drafting.asking import again_prompt, draft_prompt
 from training.preferences import HealthRubric, RecordCriterion
 from training.rubric_checks import Problem, check_rubric
-from training.rubric_material import source_of
-from training.synthesis.checks import number_faults
-from training.synthesis.reply import WrittenRubric, rubric_schema
+from training.rubric_reply import WrittenRubric, criteria_of, number_faults, rubric_schema
 
 Verdicts = list[list[VerdictValue]]
 """Of each response of the record, in its order: one per criterion."""
@@ -106,16 +104,7 @@ def written_criteria(reply: WrittenRubric, case: Case) -> tuple[RecordCriterion,
     texts = [item.criterion for item in reply.criteria]
     if len(set(texts)) < len(texts):
         raise ValueError("two criteria are the same; give each once")
-    return tuple(
-        RecordCriterion(
-            criterion=item.criterion,
-            points=item.points,
-            axis=item.axis,
-            tags=tuple(dict.fromkeys(item.tags)),
-            principle_id=source_of(item.principle, case),
-        )
-        for item in reply.criteria
-    )
+    return criteria_of(reply, case, RecordCriterion)
 
 
 def with_verdicts(criteria: Sequence[RecordCriterion], verdicts: Verdicts) -> tuple[RecordCriterion, ...]:

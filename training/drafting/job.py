@@ -12,7 +12,6 @@ from agent.batch.plan import Plan, make_plan, prompt_hashes, unbounded
 from agent.batch.rows import BadRow, Survey
 from agent.call_memory import CallMemory
 from agent.config import Settings
-from agent.engine import Case
 from agent.errors import ConfigError, InputError
 from agent.ledger import Ledger
 from agent.llm import ModelDrafter
@@ -22,7 +21,7 @@ from training.drafting.drafter import Drafted, Drafter
 from training.preference_files import as_row, read_rows, survey_preferences
 from training.preferences import HealthRubric
 from training.rubric_checks import MAX_CRITERIA, MIN_CRITERIA
-from training.rubric_material import case_of, seeds_hash
+from training.rubric_material import case_of
 
 LABELS: Mapping[str, str] = {
     "drafted": "drafted",
@@ -98,19 +97,19 @@ class Drafts:
         case, _ = case_of(row.conversation, self.context, answer=longest)
         drafted = self.drafter(row, case, ledger=Ledger(self.context.limits, memory=memory))
         label = "set_aside" if drafted.problems else "mended" if drafted.was_asked_again else "drafted"
-        return Outcome(_data(self._with_draft(row, drafted, case)), label)
+        return Outcome(_data(self._with_draft(row, drafted)), label)
 
     def beside_error(self, row: HealthRubric) -> Mapping[str, Any]:
         return _data(row)
 
-    def _with_draft(self, record: HealthRubric, drafted: Drafted, case: Case) -> HealthRubric:
+    def _with_draft(self, record: HealthRubric, drafted: Drafted) -> HealthRubric:
         reason = "; ".join(str(problem) for problem in drafted.problems)[:_REASON_CHARACTERS]
         made = {
             "drafted_by": self.context.engine.model_name,
             "judged_by": self.drafter.judge.name if any(item.verdicts for item in drafted.criteria) else "",
             "prompt_hashes": _prompts(),
             "library_hash": self.context.index.library.content_hash,
-            "rubrics_hash": seeds_hash(case, self.context),
+            "rubrics_hash": self.context.rubrics_hash,
         }
         return record.model_copy(
             update={

@@ -12,12 +12,12 @@ from pathlib import Path
 from langchain_core.messages import HumanMessage, SystemMessage
 
 from agent.engine import Case
-from agent.llm_prompts import Asked
+from agent.llm_prompts import Asked, conversation_fence, principles_fence
 from agent.prompt import Prompt
-from agent.seeds import seeds_block
+from agent.seeds import seed_note, seeds_block
 from principles_store.scenario import Scenario
 from training.rubric_checks import MAX_CRITERIA, MIN_CRITERIA
-from training.rubric_material import conversation_block, principle_note, principles_block, seed_note, tag_list
+from training.rubric_material import principle_note, tag_list
 
 PROMPTS = Path(__file__).parent / "prompts"
 STEP = "rubric"
@@ -26,14 +26,14 @@ STEP = "rubric"
 def rubric_prompt(case: Case) -> Asked:
     """Ask for the rubric of a conversation, of which the case holds scenario, principles and seeds."""
     text = _prompt("rubric").render(
-        conversation=conversation_block(case),
-        principles=principles_block(case),
+        conversation=conversation_fence(case.conversation),
+        principles=principles_fence(case.principles),
         seeds=seeds_block(case.seeds),
         scenario=_told(case.scenario),
         principle_note=principle_note(case),
         least=str(MIN_CRITERIA),
         most=str(MAX_CRITERIA),
-        seed_note=seed_note(case),
+        seed_note=seed_note(case.seeds),
     )
     return Asked(STEP, (SystemMessage(_rules()), HumanMessage(text)), prompt_hash())
 

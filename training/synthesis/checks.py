@@ -9,26 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from agent.engine import Case
-from agent.seeds import MAX_FROM_SEEDS
 from principles_store.embedding import Embedder
-from principles_store.rubric_entry import TAGS, RubricCriterion
+from principles_store.rubric_entry import RubricCriterion
 from training.rubric_checks import check_rubric
-from training.synthesis.reply import WrittenRubric
-
-
-def number_faults(reply: WrittenRubric, case: Case) -> Iterator[str]:
-    """Yield what of a reply names nothing; criteria can be made of it only if all does."""
-    for position, item in enumerate(reply.criteria, start=1):
-        if not item.criterion.strip():
-            yield f"criterion {position} is empty"
-        if item.points == 0:
-            yield f"criterion {position}: points must not be 0"
-        if not -len(case.seeds) <= item.principle <= len(case.principles):
-            yield f"criterion {position}: there is no {'principle' if item.principle > 0 else 'seed'} {abs(item.principle)}"
-        if any(tag not in TAGS for tag in item.tags):
-            yield f"criterion {position}: an unknown tag; known are {', '.join(TAGS)}"
-    if (seeded := sum(item.principle < 0 for item in reply.criteria)) > MAX_FROM_SEEDS:
-        yield f"{seeded} criteria come from seeds; at most {MAX_FROM_SEEDS} may"
 
 
 def rubric_faults(criteria: Sequence[RubricCriterion], case: Case, embedder: Embedder) -> Iterator[str]:

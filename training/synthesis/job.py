@@ -5,21 +5,21 @@ scenario → principles → seeds → one call that makes them specific to the c
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from agent.batch.job import Outcome
 from agent.batch.plan import Plan, make_plan, unbounded
-from agent.batch.rows import BadRow, Row, Source, Survey, read_rows, survey
+from agent.batch.revising import OverConversations
+from agent.batch.rows import Row, Survey
 from agent.call_memory import CallMemory
 from agent.config import Settings
 from agent.engine import Case
 from agent.ledger import Ledger
 from agent.state import AgentContext
 from training.rubric_checks import MAX_CRITERIA, MIN_CRITERIA
-from training.rubric_material import case_of, seeds_hash
+from training.rubric_material import case_of
 from training.synthesis.writers import ModelWriter, TemplateWriter, Writer, Written
 
 LABELS: Mapping[str, str] = {
@@ -29,35 +29,20 @@ LABELS: Mapping[str, str] = {
 }
 
 
-@dataclass(frozen=True)
-class Synthesizing:
+class Synthesizing(OverConversations):
     """Write a rubric for the conversations of a file or a list."""
-
-    rows_of: Source
-    settings: Settings
 
     @property
     def labels(self) -> Mapping[str, str]:
         return LABELS
-
-    @property
-    def source(self) -> Path | None:
-        return self.rows_of if isinstance(self.rows_of, Path) else None
-
-    def survey(self) -> Survey:
-        return survey(self.rows_of)
-
-    def rows(self) -> Iterator[Row | BadRow]:
-        return read_rows(self.rows_of)
 
     def plan(self, found: Survey) -> Plan:
         from training.synthesis.asking import STEP, prompt_hash
 
         work = {"command": "rubrics synthesize", "criteria": f"{MIN_CRITERIA} to {MAX_CRITERIA}"}
         plan = make_plan(self.settings, self.source, found.sha256, work=work)
-        return replace(
-            unbounded(plan), prompts={STEP: prompt_hash()} if self.settings.model else {}
-        )  # no other is asked with
+        prompts = {STEP: prompt_hash()} if self.settings.model else {}  # no other is asked with
+        return replace(unbounded(plan), prompts=prompts)
 
 
 @dataclass(frozen=True)
@@ -114,7 +99,7 @@ class Synthesis:
             "rubric": [item.model_dump(mode="json") for item in written.criteria],
             "templated": written.is_templated,
             "library_hash": self.context.index.library.content_hash,
-            "rubrics_hash": seeds_hash(case, self.context),
+            "rubrics_hash": self.context.rubrics_hash,
             "models": {"writer": self.context.engine.model_name},
             "prompt_hashes": {call.prompt: call.prompt_hash for call in ledger.calls},
             "usage": ledger.spent.as_dict() | {"seconds": round(max(ledger.seconds, waited), 3)},

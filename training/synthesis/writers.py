@@ -13,10 +13,9 @@ from agent.ledger import Ledger
 from principles_store.embedding import Embedder
 from principles_store.rubric_entry import RubricCriterion
 from training.rubric_checks import MAX_CRITERIA
-from training.rubric_material import source_of
+from training.rubric_reply import WrittenRubric, criteria_of, number_faults, rubric_schema
 from training.synthesis.asking import rubric_prompt
-from training.synthesis.checks import number_faults, rubric_faults
-from training.synthesis.reply import WrittenRubric, rubric_schema
+from training.synthesis.checks import rubric_faults
 
 _TOLD = 8
 """Problems that go back to the model at once."""
@@ -74,10 +73,10 @@ class ModelWriter:
             raise
         is_second = any(call.step.endswith(_REPAIR) for call in ledger.calls)
         first = replies[0] or ["not the JSON that was asked for"]  # a reply of another shape was never checked
-        return Written(_criteria(reply, case), tuple(first) if is_second else ())
+        return Written(criteria_of(reply, case, RubricCriterion), tuple(first) if is_second else ())
 
     def _problems(self, reply: WrittenRubric, case: Case) -> list[str]:
-        return list(rubric_faults(_criteria(reply, case), case, self.embedder))
+        return list(rubric_faults(criteria_of(reply, case, RubricCriterion), case, self.embedder))
 
 
 @dataclass(frozen=True)
@@ -100,17 +99,3 @@ class TemplateWriter:
                 "no principle applies, and no model is named that could write a rubric without one"
             )
         return Written(criteria, tuple(rubric_faults(criteria, case, self.embedder)), is_templated=True)
-
-
-def _criteria(reply: WrittenRubric, case: Case) -> tuple[RubricCriterion, ...]:
-    """Return the criteria of a reply whose numbers are right."""
-    return tuple(
-        RubricCriterion(
-            criterion=item.criterion,
-            points=item.points,
-            axis=item.axis,
-            tags=tuple(dict.fromkeys(item.tags)),
-            principle_id=source_of(item.principle, case),
-        )
-        for item in reply.criteria
-    )
