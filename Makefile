@@ -52,6 +52,9 @@ app: $(VENV)/.app ## the chat, on http://127.0.0.1:7860
 serve: $(VENV)/.run ## the agent behind any OpenAI client, on http://127.0.0.1:8000/v1
 	@$(BIN)/clinalign serve $(ARGS)
 
+train-smoke: $(VENV)/.train ## align a tiny model made here by GRPO, three seeds and a control: does the held-out reward rise?
+	@$(BIN)/python -m training.alignment.smoke $(ARGS)
+
 bench: $(VENV)/.run ## what the agent costs: alone, over a model's calls, behind the server, in batches; reviews, synthesis, distillation (40 minutes); DRAFTS=file of drafts
 	@$(BIN)/clinalign eval speed $(DRAFTS)
 	@$(BIN)/clinalign eval overhead $(DRAFTS)
@@ -88,9 +91,14 @@ $(VENV)/.app: $(VENV)/.run
 	@$(PIP) -e '.[app,serve,batch,rubrics]'
 	@touch $@
 
-$(VENV)/.dev: $(VENV)/.run
-	@echo "installing the development tools into $(VENV) (once)"
-	@$(PIP) -e '.[app,serve,batch,rubrics,postgres,ray,dev]'
+$(VENV)/.train: $(VENV)/.run
+	@echo "installing what training needs into $(VENV) (once)"
+	@$(PIP) -e '.[serve,batch,rubrics,train]'
 	@touch $@
 
-.PHONY: help run test test-slow test-vllm test-inspect check fix fit app serve bench screenshots clean
+$(VENV)/.dev: $(VENV)/.run
+	@echo "installing the development tools into $(VENV) (once)"
+	@$(PIP) -e '.[app,serve,batch,rubrics,train,postgres,ray,dev]'
+	@touch $@
+
+.PHONY: help run test test-slow test-vllm test-inspect check fix fit app serve train-smoke bench screenshots clean

@@ -137,7 +137,11 @@ def print_json(data: Any) -> None:
 def main() -> None:
     """Run the command line; the console script."""
     for entry in entry_points(group="clinalign.commands"):
-        app.add_typer(entry.load(), name=entry.name)
+        loaded = entry.load()  # a group of commands, or one command
+        if isinstance(loaded, typer.Typer):
+            app.add_typer(loaded, name=entry.name)
+        else:
+            app.command(entry.name)(loaded)
     run_command(app)
 
 

@@ -1,0 +1,1 @@
+"""GRPO on rubric rewards: rows with rubrics in, an aligned model out that the agent serves."""

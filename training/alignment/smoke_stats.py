@@ -1,0 +1,162 @@
+"""What a smoke experiment found: by how much the gold score rose in each run, with intervals, and whether that is as expected.
+
+A run is compared with itself: each held-out question's score at the last judgement less that at the first, before any GRPO step.
+The last one, not the best: a best one is chosen by its score, and would rise by chance alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from agent.errors import InputError
+from training.alignment.gold import GoldPoint
+from training.alignment.history import gold_gain, mean_interval, read_gold
+from training.alignment.manifest import read_manifest
+
+REWARDED, SHUFFLED = "rubric", "shuffled"
+"""The two arms: rewards as they are, and dealt out anew among a step's completions."""
+Interval = tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run of the experiment."""
+
+    seed: int
+    arm: str
+    folder: Path
+
+    @property
+    def name(self) -> str:
+        """For people."""
+        return f"seed {self.seed}, {self.arm}"
+
+
+@dataclass(frozen=True, slots=True)
+class Rise:
+    """How the gold score of a run changed."""
+
+    run: Run
+    first: float
+    last: float
+    gain: float
+    """Mean over the questions scored both times."""
+    interval: Interval
+    """95 %, of the gain, by drawing questions anew."""
+    n: int
+    coverage: float
+    """Share of the held-out completions that have a score, where it was least."""
+    gains: dict[str, float]
+    """By question."""
+    minutes: float
+
+    @property
+    def rises(self) -> bool:
+        """Tell whether the whole interval lies above zero."""
+        return self.interval[0] > 0
+
+
+@dataclass(frozen=True, slots=True)
+class Contrast:
+    """What the rubric's rewards gained beyond shuffled ones, over all seeds."""
+
+    gain: float
+    interval: Interval
+    n: int
+
+
+def is_done(folder: Path) -> bool:
+    """Tell whether a run came to its end."""
+    manifest = read_manifest(folder)
+    return manifest is not None and manifest["ended"] is not None and (folder / "best").is_dir()
+
+
+def rise_of(run: Run) -> Rise:
+    """Return how a finished run's gold score changed; InputError where there is too little to compare."""
+    points = scored(run.folder)
+    (first, before), (last, after) = points[0], points[-1]
+    gain, interval, n = gold_gain(first, last) or (0.0, None, 0)
+    if interval is None:
+        raise InputError(
+            f"{run.folder}: too few held-out questions have a score; raise data.gold_most and run it again"
+        )
+    coverage = min(first.coverage, last.coverage)
+    return Rise(run, before, after, gain, interval, n, coverage, _gains(first, last), _minutes(run.folder))
+
+
+def scored(folder: Path) -> list[tuple[GoldPoint, float]]:
+    """Return a run's judgements that have a score, with it, in the order of their steps; InputError without any."""
+    points = [(point, point.gold) for point in read_gold(folder) if point.gold is not None]
+    if not points:
+        raise InputError(f"{folder}: no judgement in it has a score; lower reward.min_known and run it again")
+    return points
+
+
+def contrast(rises: Sequence[Rise]) -> Contrast:
+    """Return the rewarded runs' gain less the control's, a question's seeds being averaged before questions are drawn.
+
+    Of the questions that all runs have scored both times. The seeds stand for themselves: three say little of all others.
+    """
+    arms = {arm: [rise.gains for rise in rises if rise.run.arm == arm] for arm in (REWARDED, SHUFFLED)}
+    shared = sorted(set.intersection(*(set(rise.gains) for rise in rises)))
+    means = {arm: [sum(gains[name] for gains in found) / len(found) for name in shared] for arm, found in arms.items()}
+    differences = [ours - control for ours, control in zip(means[REWARDED], means[SHUFFLED], strict=True)]
+    interval = mean_interval(differences)
+    if interval is None:
+        raise InputError("fewer than two held-out questions are scored in all runs; raise data.gold_most")
+    return Contrast(sum(differences) / len(differences), interval, len(shared))
+
+
+def surprises(rises: Iterable[Rise]) -> list[str]:
+    """Tell what is not as expected: a rewarded run that does not rise, or a control that does."""
+    return [
+        f"{rise.run.name}: {'rises' if rise.rises else 'does not rise'} "
+        f"({rise.gain:+.3f}, 95 % {_shown(rise.interval)})"
+        for rise in rises
+        if rise.rises != (rise.run.arm == REWARDED)
+    ]
+
+
+def table(rises: Sequence[Rise]) -> str:
+    """Return the findings as Markdown."""
+    lines = [
+        "| seed | rewards | gold before | gold after | gain | 95 % interval | questions | scored | rises | minutes |",
+        "|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for rise in sorted(rises, key=lambda rise: (rise.run.arm, rise.run.seed)):
+        cells = (
+            rise.run.seed,
+            rise.run.arm,
+            f"{rise.first:.3f}",
+            f"{rise.last:.3f}",
+            f"{rise.gain:+.3f}",
+            _shown(rise.interval),
+            rise.n,
+            f"{rise.coverage:.0%}",
+            "yes" if rise.rises else "no",
+            f"{rise.minutes:.1f}",
+        )
+        lines.append(f"| {' | '.join(map(str, cells))} |")
+    return "\n".join(lines)
+
+
+def told(found: Contrast) -> str:
+    """Return a contrast in words."""
+    return f"rubric less shuffled, all seeds: {found.gain:+.3f}, 95 % {_shown(found.interval)}, {found.n} questions"
+
+
+def _gains(first: GoldPoint, last: GoldPoint) -> dict[str, float]:
+    return {name: last.scores[name] - score for name, score in first.scores.items() if name in last.scores}
+
+
+def _minutes(folder: Path) -> float:
+    manifest = read_manifest(folder) or {}
+    began, ended = (datetime.fromisoformat(manifest[key]) for key in ("started", "ended"))
+    return (ended - began).total_seconds() / 60
+
+
+def _shown(interval: Interval) -> str:
+    return f"{interval[0]:+.3f} to {interval[1]:+.3f}"
