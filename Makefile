@@ -55,7 +55,7 @@ serve: $(VENV)/.run ## the agent behind any OpenAI client, on http://127.0.0.1:8
 train-smoke: $(VENV)/.train ## align a tiny model made here by GRPO, three seeds and a control: does the held-out reward rise?
 	@$(BIN)/python -m training.alignment.smoke $(ARGS)
 
-bench: $(VENV)/.run ## what the agent costs: alone, over a model's calls, behind the server, in batches; reviews, synthesis, distillation (40 minutes); DRAFTS=file of drafts
+bench: $(VENV)/.train ## what the agent costs: alone, over a model's calls, behind the server, in batches; reviews, synthesis, distillation, rewards (45 minutes); DRAFTS=file of drafts
 	@$(BIN)/clinalign eval speed $(DRAFTS)
 	@$(BIN)/clinalign eval overhead $(DRAFTS)
 	@$(BIN)/clinalign eval load $(DRAFTS)
@@ -69,6 +69,8 @@ bench: $(VENV)/.run ## what the agent costs: alone, over a model's calls, behind
 	@$(BIN)/clinalign rubrics review bench
 	@$(BIN)/python -m training.synthesis.bench_cli
 	@$(BIN)/python -m training.distillation.bench scale
+	@$(BIN)/python -m training.alignment.reward_bench
+	@$(BIN)/python -m training.alignment.step_bench
 
 screenshots: $(VENV)/.dev ## the pictures of the chat in docs/images, by Debian's chromium
 	@$(BIN)/python tests/screenshots.py

@@ -93,6 +93,20 @@ def test_without_a_judgement_of_this_model_nothing_is_claimed(tmp_path: Path, go
     assert "nothing is known of what training has gained" in text
 
 
+def test_a_run_that_was_stopped_says_how_to_go_on_and_claims_no_best(tmp_path: Path) -> None:
+    manifest_of(tmp_path, stopped_because="SIGTERM")
+    for point in (BEFORE, AFTER):
+        append_point(tmp_path, point)
+    stopped, *_ = (path.read_text() for path in write_card(tmp_path))
+    (tmp_path / "best").mkdir()
+    whole, *_ = (path.read_text() for path in write_card(tmp_path))
+
+    assert "there is no `best/` yet" in stopped and f"--output {tmp_path.name} --resume" in stopped
+    assert "| of the best checkpoint so far, step 50 |" in stopped and "of this model" not in stopped
+    assert "## Serving it" not in stopped and "hf:" not in stopped
+    assert "## Serving it" in whole and "--resume" not in whole
+
+
 def test_unscored_questions_are_told(tmp_path: Path) -> None:
     after = GoldPoint(50, 0.45, 0.5, 0.9, 4, dict(AFTER.scores))
     assert "n = 4, 10% without a score" in card_of(tmp_path, BEFORE, after)

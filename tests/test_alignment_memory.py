@@ -92,7 +92,7 @@ def test_what_is_no_model_is_refused(
 
 
 def estimated(shape: ModelShape = TINY, gpus: int = 1, sharding: Sharding | None = None, **grpo: Any) -> MemoryEstimate:
-    own = {name: grpo.pop(name) for name in ("lora", "model", "run") if name in grpo}
+    own = {name: grpo.pop(name) for name in ("gold", "lora", "model", "run") if name in grpo}
     return estimate(
         config_of("x", grpo=grpo, **({"run": {"output": "x", "vllm": "off"}} | own)), shape, gpus, sharding=sharding
     )
@@ -172,6 +172,24 @@ def test_vllm_takes_its_share_and_gives_it_back_when_it_sleeps() -> None:
     assert awake.kv_cache == 0
 
 
+VLLM = {"output": "x", "vllm": "colocate"}
+
+
+def test_held_out_completions_are_passed_once_more_where_vllm_is_corrected_for() -> None:
+    one, eight = (estimated(run=VLLM, per_device_eval_batch_size=number).held_out for number in (2, 16))
+
+    assert eight > 7 * one > 0
+    assert eight == estimated(run=VLLM, per_device_eval_batch_size=15, gold={"generations": 2}).held_out
+    assert estimated(run=VLLM, vllm_importance_sampling_correction=False).held_out == estimated().held_out == 0
+    assert estimated(steps_per_generation=2).held_out > 0  # completions older than the model
+
+
+def test_many_held_out_completions_can_be_what_takes_most() -> None:
+    found = estimated(run=VLLM, per_device_train_batch_size=1, num_generations=2, per_device_eval_batch_size=64)
+
+    assert found.total == found.judging > max(found.learning, found.generating)
+
+
 def test_vllm_needs_the_weights_and_one_sequence() -> None:
     config = config_of(
         "x", grpo={"vllm_tensor_parallel_size": 2, "max_completion_length": 904}, data={"max_prompt_tokens": 1096}
@@ -216,5 +234,5 @@ def test_the_estimate_is_near_the_peak_of_a_real_step(
 def test_the_parts_add_up() -> None:
     parts = as_parts(estimated())
 
-    assert parts["total"] == max(parts["learning"], parts["generating"])
+    assert parts["total"] == max(parts["learning"], parts["generating"], parts["judging"])
     assert parts["learning"] == sum(parts[name] for name in list(parts)[:10] if name != "kv_cache")

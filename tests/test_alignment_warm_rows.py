@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 from batch_output import DRAFT, answer, failed, revised, written
 
-from agent.errors import InputError
+from agent.errors import ConfigError, InputError
+from training.alignment.config import AlignmentConfig
 from training.alignment.warm_rows import read_answers
+from training.alignment.warm_start import answers
 
 REVISED = f"{DRAFT} Ring 112 if it spreads."
 TURNS = [
@@ -103,3 +105,16 @@ def test_a_row_that_cannot_be_learnt_is_refused_by_its_line(tmp_path: Path, row:
 def test_a_file_that_leaves_nothing_is_refused(tmp_path: Path, rows: Any) -> None:
     path = lines(tmp_path, rows)
     assert refusal(path).startswith(f"{path}: ")
+
+
+@pytest.mark.parametrize("system", [None, "Be brief."])
+def test_answers_to_held_out_questions_are_not_learnt(tmp_path: Path, system: str | None) -> None:
+    path = lines(tmp_path, [{"question": "What now?", "answer": "Rest."}, {"conversation": TURNS, "answer": "112."}])
+    sections: dict[str, Any] = {"run": {"output": "run"}, "data": {"files": ["x"], "system": system}}
+    config = AlignmentConfig(source=Path("x.toml"), model={"path": "m"}, warm_start={"files": [str(path)]}, **sections)
+    told = [{"role": "system", "content": system}] if system else []
+    held_out = [[*told, *TURNS]]
+    assert [answer["content"] for _, answer in answers(config)] == ["Rest.", "112."]
+    assert [answer["content"] for _, answer in answers(config, held_out)] == ["Rest."]
+    with pytest.raises(ConfigError, match="held-out questions alone"):
+        list(answers(config, [*held_out, [*told, *ASKED]]))

@@ -32,7 +32,8 @@ def test_every_file_of_the_readme_tree_exists() -> None:
     text = (REPOSITORY / "README.md").read_text(encoding="utf-8")
     tree = re.search(r"```text\n(.*?)```", text, re.DOTALL)
     assert tree
-    paths = re.findall(r"^(\S+)\s{2,}", tree.group(1), re.MULTILINE)
+    rows = [row.split(", ") for row in re.findall(r"^(\S+(?:, \S+)*)\s{2,}", tree.group(1), re.MULTILINE)]
+    paths = [Path(row[0]).parent / name if number else Path(name) for row in rows for number, name in enumerate(row)]
     assert len(paths) > 10
     assert [path for path in paths if not (REPOSITORY / path).exists()] == []
 

@@ -33,6 +33,12 @@ def config(**sections: Any) -> AlignmentConfig:
         ({"grpo": {"bf16": True}}, r"use model\.dtype"),
         ({"grpo": {"hub_token": "x"}}, r"grpo\.hub_token is not set here"),
         ({"grpo": {"log_completions": True}}, r"patient's words"),
+        ({"grpo": {"use_transformers_continuous_batching": True}}, r"use run\.vllm; it would round"),
+        ({"grpo": {"fsdp": "full_shard"}}, r"use accelerate launch --config_file with a file of training/configs/acc"),
+        ({"grpo": {"fsdp_config": {}}}, r"use accelerate launch"),
+        ({"grpo": {"deepspeed": "zero3.json"}}, r"use accelerate launch"),
+        ({"grpo": {"lr_scheduler_type": "reduce_lr_on_plateau"}}, r'lr_scheduler_type = .* use "cosine", "linear"'),
+        ({"warm_start": {"sft": {"lr_scheduler_type": "reduce_lr_on_plateau"}}}, r'use "cosine"'),
         ({"grpo": {"learning_rate": "fast"}}, r"grpo\.learning_rate = 'fast': Input should be a valid number"),
         ({"grpo": {"learning_rate": "1e-6"}}, r"leave the quotes out"),
         ({"grpo": {"max_steps": 1.5}}, r"grpo\.max_steps = 1\.5: Input should be a valid integer"),
@@ -100,7 +106,10 @@ def test_who_generates(asked: str, has_gpu: bool, has_vllm: bool, found: str) ->
     assert generation_by(config(run={"output": "x", "vllm": asked}), has_gpu=has_gpu, has_vllm=has_vllm) == found
 
 
-@pytest.mark.parametrize(("has_gpu", "has_vllm", "told"), [(False, True, "needs a GPU"), (True, False, "needs vllm")])
+@pytest.mark.parametrize(
+    ("has_gpu", "has_vllm", "told"),
+    [(False, True, "needs a GPU"), (True, False, r"pip install 'clinalign\[train-vllm\]'")],
+)
 def test_vllm_where_it_can_not_run_is_refused(has_gpu: bool, has_vllm: bool, told: str) -> None:
     with pytest.raises(ConfigError, match=told):
         generation_by(config(run={"output": "x", "vllm": "colocate"}), has_gpu=has_gpu, has_vllm=has_vllm)

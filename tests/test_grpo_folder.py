@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from pathlib import Path
@@ -18,7 +19,9 @@ from training.alignment.gold import GoldPoint, GoldWatch, append_point, read_poi
 from training.alignment.interrupts import Interrupts
 from training.alignment.manifest import write_manifest
 from training.alignment.reward_guard import RewardGuard
+from training.alignment.reward_log import append_step
 from training.alignment.run_folder import check_folder, check_same, resumed_from
+from training.alignment.running import begin
 from training.alignment.stopping import TrainingStopped
 
 
@@ -82,12 +85,33 @@ def test_a_checkpoint_that_was_cut_short_is_told_and_gone(tmp_path: Path) -> Non
     assert [point.step for point in read_points(run)] == [0, 2]
 
 
+def test_a_judgement_that_was_cut_short_is_counted_once(tmp_path: Path) -> None:
+    run = begun(tmp_path, step=4)
+    for step, split in ((0, "gold"), (1, "train"), (2, "gold"), (4, "train"), (4, "gold")):
+        append_step(run, step, split, {})
+    for step in (0, 2):  # 4 was being judged when the run was stopped
+        append_point(run, GoldPoint(step, 0.5, None, 1.0, 1))
+    resumed_from(run, echo=lambda _: None)
+    lines = [json.loads(line) for line in (run / "rewards.jsonl").read_text().splitlines()]
+    assert [(line["step"], line["split"]) for line in lines] == [(0, "gold"), (1, "train"), (2, "gold"), (4, "train")]
+
+
 def test_without_a_whole_checkpoint_a_run_begins_anew_and_says_so(tmp_path: Path) -> None:
     run, lines = begun(tmp_path), []
     append_point(run, GoldPoint(0, 0.5, None, 1.0, 1))
     assert resumed_from(run, echo=lines.append) is None
     assert lines == ["no whole checkpoint to go on from: beginning anew"]
     assert read_points(run) == []
+
+
+def test_resuming_where_nothing_was_begun_begins(tmp_path: Path) -> None:
+    config, lines = load_config(write_run(tmp_path, tmp_path), output=tmp_path / "run"), []
+    (tmp_path / "run" / "data").mkdir(parents=True)  # the rows, which are there before the run is
+    data: Any = SimpleNamespace(counts={}, digest="digest")
+    begin(config, data, processes=1, is_first=True, resume=True, echo=lines.append)
+    assert lines == ["no whole checkpoint to go on from: beginning anew"]
+    with pytest.raises(ConfigError, match="were 1, are 2"):
+        begin(config, data, processes=2, is_first=False, resume=True, echo=lines.append)
 
 
 def test_the_first_signal_waits_for_the_step_and_the_second_does_not() -> None:

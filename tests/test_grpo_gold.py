@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -17,6 +18,7 @@ from training.alignment.gold import (
     mean_reward,
     read_points,
 )
+from training.alignment.trainer import GOLD_SEED, gold_seed
 
 
 def point(
@@ -54,6 +56,12 @@ def test_a_judgement_without_any_score_has_no_value(scores: list[tuple[str, floa
 def test_the_first_of_two_equal_judgements_is_the_best() -> None:
     watch = watched(point(0, 0.2), point(2, 0.5), point(4, 0.5), point(6, 0.4))
     assert watch.best is watch.points[1]
+
+
+def test_a_checkpoint_is_no_better_for_leaving_hard_questions_without_a_score() -> None:
+    whole = GoldPoint(0, 0.4, None, 1.0, 5, {"hard": 0.0, **{f"easy {number}": 0.5 for number in range(4)}})
+    without = GoldPoint(2, 0.5, None, 0.8, 4, {f"easy {number}": 0.5 for number in range(4)})
+    assert watched(whole, without).best is whole
 
 
 def test_a_gain_below_the_least_is_none() -> None:
@@ -132,3 +140,21 @@ def test_a_line_that_is_no_judgement_is_refused_with_its_number(tmp_path: Path) 
         file.write("{}\n")
     with pytest.raises(InputError, match="line 2 is no judgement"):
         read_points(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("use_vllm", "mode", "parts", "draws"),
+    [
+        (True, "colocate", 4, [0, 0, 0, 0, 1, 1, 1, 1]),
+        (True, "colocate", 1, list(range(8))),
+        (True, "server", 4, list(range(8))),
+        (False, "colocate", 4, list(range(8))),
+    ],
+    ids=["two vLLMs of four parts", "a vLLM each", "a server", "transformers"],
+)
+def test_processes_that_share_a_vllm_sample_alike_and_others_do_not(
+    use_vllm: bool, mode: str, parts: int, draws: list[int]
+) -> None:
+    shared = {"seed": 0, "use_vllm": use_vllm, "vllm_mode": mode, "vllm_tensor_parallel_size": parts}
+    found = [gold_seed(SimpleNamespace(process_index=rank, **shared)) - GOLD_SEED for rank in range(8)]
+    assert found == draws

@@ -101,8 +101,14 @@ def test_a_mixture_of_experts_with_dropout_is_trained_and_resumed_exactly(model:
         (Plan(what="SIGTERM", after_step=3), 143, 4),
         (Plan(what="SIGINT", call=9), 130, 5),
         (Plan(what="gives up", call=7), 3, 4),
+        (Plan(what="SIGINT", call=13), 130, 8),
     ],
-    ids=["a signal in a step", "a signal while the judge is waited for", "a judge that is gone in a judgement"],
+    ids=[
+        "a signal in a step",
+        "a signal while the judge is waited for",
+        "a judge that is gone in a judgement",
+        "a signal in the last judgement",
+    ],
 )
 def test_a_run_that_is_stopped_leaves_a_checkpoint_and_goes_on_from_it(
     model: Path, whole: Path, tmp_path: Path, plan: Plan, code: int, step: int

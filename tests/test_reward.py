@@ -56,7 +56,7 @@ def test_equal_completions_are_judged_once_in_a_step_and_over_all_steps(tmp_path
     [
         ({}, [None, 1.0], 1),
         ({"truncated": "floor"}, [-1.0, 1.0], 1),
-        ({"truncated": "floor", "veto": {"reward": -0.5}}, [-0.5, 1.0], 1),
+        ({"truncated": "floor", "veto": {"reward": -1.5}}, [-1.5, 1.0], 1),
         ({"truncated": "judge"}, [1.0, 1.0], 2),
     ],
 )
@@ -75,6 +75,14 @@ def test_held_out_answers_have_their_plain_score_whatever_shapes_the_reward(tmp_
         assert reward(**batch([GOOD, BAD], split="gold", **CUT)) == [1.0, -0.4]
         assert reward(**batch([GOOD, BAD])) == [0.0, -1.5]
     assert (reward.totals.gold.judged, reward.totals.train.kept) == (2, 2)  # the same judge: no second call
+
+
+def test_a_held_out_score_is_not_bounded_below(tmp_path: Path) -> None:
+    rubric = [RUBRIC[0] | {"points": 1}, RUBRIC[1]]
+    with FakeServer(Judge()) as server:
+        reward = open_reward(server, tmp_path)
+        assert reward(**batch([BAD], split="gold", rubric=rubric)) == [-4.0]
+        assert reward(**batch([BAD], rubric=rubric)) == [-1.0]
 
 
 def test_an_empty_answer_is_an_answer(tmp_path: Path) -> None:

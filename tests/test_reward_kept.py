@@ -23,6 +23,7 @@ from agent.testing import FakeServer
 from training.alignment import kept_verdicts
 from training.alignment.judging import Case, Sheet
 from training.alignment.kept_verdicts import KeptVerdicts, case_key
+from training.reward import TrainingStopped
 
 CASE = Case(
     "q1", ({"role": "user", "content": "What now?"},), (Criterion("Says rest", 5), Criterion("Says run", -3)), "Rest."
@@ -92,6 +93,42 @@ def test_what_was_spent_adds_up_over_processes(tmp_path: Path) -> None:
     kept = KeptVerdicts(tmp_path / "verdicts-0.sqlite")
     assert kept.spent("train") == Usage(2, 40, 6, 0.5)
     assert kept.spent("gold") == Usage()
+
+
+def test_what_a_full_disk_refuses_is_spent_all_the_same_and_stored_with_what_it_takes_next(tmp_path: Path) -> None:
+    kept = KeptVerdicts(tmp_path / "verdicts-0.sqlite")
+    kept._connection.execute("PRAGMA query_only = ON")
+    kept.keep([(b"k" * 16, Sheet((True,)))], split="train", spent=Usage(1, 20, 3, 0.25))
+    assert kept.spent("train") == Usage(1, 20, 3, 0.25)
+    kept._connection.execute("PRAGMA query_only = OFF")
+    kept.keep([], split="train", spent=Usage(1, 20, 3, 0.25))
+    kept.close()
+    again = KeptVerdicts(tmp_path / "verdicts-0.sqlite")
+    assert (again.spent("train"), again.find([b"k" * 16])) == (Usage(2, 40, 6, 0.5), {})
+
+
+def test_the_bound_on_cost_ends_training_though_the_disk_is_full(tmp_path: Path) -> None:
+    with FakeServer(Judge()) as server:
+        reward = open_reward(server, tmp_path, {"price_input": 1000.0, "max_cost": 3.0}, price_input=1000.0)
+        kept = reward._juries["train"].kept
+        assert kept is not None
+        kept._connection.execute("PRAGMA query_only = ON")
+        with pytest.raises(TrainingStopped, match="have cost"):
+            for step in range(20):
+                reward(**batch([f"Take paracetamol . {step}"]))
+
+
+def test_a_file_that_cannot_be_read_any_more_costs_calls_no_reward_and_is_told_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with FakeServer(Judge()) as server:
+        reward = open_reward(server, tmp_path)
+        kept = reward._juries["train"].kept
+        assert kept is not None
+        kept._connection.execute("DROP TABLE verdicts")
+        assert [reward(**batch(["Take paracetamol ."])) for _ in range(3)] == [[0.5]] * 3
+        assert len(server.requests) == reward.totals.train.spent.calls == 3
+    assert caplog.text.count("verdicts can't be read") == 1
 
 
 def test_a_disk_that_refuses_costs_no_reward_and_is_told_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

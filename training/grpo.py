@@ -11,6 +11,7 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import fields
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_type_hints
 
 from agent.config import Settings
@@ -93,12 +94,13 @@ def train(
 
     quieten()
     check_keys(config)
-    check_folder(config.run.output, resume=resume)
     check_answers(config)
     args = grpo_config(config)
     is_first = args.process_index == 0
-    echo = echo if is_first else _say_nothing
-    with args.main_process_first():
+    if is_first:  # another that comes late would find what the first has begun
+        check_folder(config.run.output, resume=resume)
+    echo = echo if is_first else lambda _: None
+    with args.main_process_first(local=False):  # machines share the run's folder
         model = base_model(config)
         tokenizer = open_tokenizer(model)
         data = open_data(config, args, token_counter(tokenizer, config))
@@ -176,19 +178,26 @@ def _warm_started(
     """Return the folder of the model after supervised training, which is done once; the model itself without warm_start."""
     if config.warm_start is None:
         return model
-    from training.alignment.export import replacing_folder
+    from accelerate.utils.memory import clear_device_cache
 
     folder = config.run.output / WARM_START
     if not folder.exists():
-        trainer = _sft_trainer(config, model, tokenizer, data)
-        trainer.train()
-        if trainer.is_world_process_zero():
-            echo(f"warm start: {trainer.state.global_step} steps of supervised training")
-        with replacing_folder(folder) if trainer.args.should_save else nullcontext(folder) as new:
-            trainer.save_model(str(new))
-        shutil.rmtree(str(trainer.args.output_dir), ignore_errors=True)
-        trainer.accelerator.wait_for_everyone()
+        _warm_start(_sft_trainer(config, model, tokenizer, data), folder, echo)
+        clear_device_cache(garbage_collection=True)  # there is no room for its weights and moments beside GRPO's
     return str(folder)
+
+
+def _warm_start(trainer: SFTTrainer, folder: Path, echo: Echo) -> None:
+    """Learn the answers, and save what came of it whole or not at all."""
+    from training.alignment.export import replacing_folder
+
+    trainer.train()
+    if trainer.is_world_process_zero():
+        echo(f"warm start: {trainer.state.global_step} steps of supervised training")
+    with replacing_folder(folder) if trainer.args.should_save else nullcontext(folder) as new:
+        trainer.save_model(str(new))
+    shutil.rmtree(str(trainer.args.output_dir), ignore_errors=True)
+    trainer.accelerator.wait_for_everyone()
 
 
 def _sft_trainer(
@@ -206,7 +215,7 @@ def _sft_trainer(
         args = SFTConfig(**arguments.sft_arguments(config, has_gpu=torch.cuda.is_available()))
     except (ValueError, TypeError) as error:
         raise ConfigError(f"warm_start.sft: {error}") from error
-    rows = [{"prompt": prompt, "completion": [answer]} for prompt, answer in answers(config)]
+    rows = [{"prompt": prompt, "completion": [answer]} for prompt, answer in answers(config, data.gold["prompt"])]
     with without_bars():
         trainer = SFTTrainer(
             model=model,
@@ -235,7 +244,3 @@ def _block(args: Any) -> int:
         per_generation=args.steps_per_generation,
         iterations=args.num_iterations,
     )
-
-
-def _say_nothing(_: str) -> None:
-    """Be another process than the first."""

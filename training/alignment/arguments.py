@@ -12,6 +12,7 @@ from pydantic import PydanticSchemaGenerationError, TypeAdapter, ValidationError
 from agent.errors import ConfigError
 from training.alignment.config import AlignmentConfig
 
+_LAUNCH = "accelerate launch --config_file with a file of training/configs/accelerate"
 EVERY_RUN = {
     "output_dir": "run.output or --output",
     "seed": "run.seed or --seed",
@@ -41,6 +42,9 @@ EVERY_RUN = {
     "remove_unused_columns": "nothing: the reward reads the rubric from its column",
     "ignore_data_skip": "nothing: a resumed run goes on where it was",
     "restore_callback_states_from_checkpoint": "nothing: gold.jsonl holds them",
+    "fsdp": _LAUNCH,
+    "fsdp_config": _LAUNCH,
+    "deepspeed": _LAUNCH,
 }
 """Keys of TRL's configs that clinalign sets itself, and what to set instead."""
 
@@ -52,6 +56,8 @@ GRPO_ONLY = {
     "log_completions": "nothing: completions may repeat a patient's words, and are written nowhere",
     "sync_ref_model": "nothing: no checkpoint holds the moving reference, so that a run could not be resumed",
     "auto_find_batch_size": "grpo.per_device_train_batch_size",
+    "use_transformers_continuous_batching": "run.vllm; it would round the weights that are trained to 16 bits",
+    "use_transformers_paged": "run.vllm; it would round the weights that are trained to 16 bits",
 }
 SFT_ONLY = {
     "completion_only_loss": "nothing: only the answer is learnt",
@@ -63,6 +69,12 @@ LORA_ONLY = {
     "inference_mode": "nothing: adapters are trained",
     "base_model_name_or_path": "model.path",
 }
+REFUSED_VALUES = {
+    ("lr_scheduler_type", "reduce_lr_on_plateau"): (
+        'follows a held-out loss, which is not computed; use "cosine", "linear" or "constant_with_warmup"'
+    ),
+}
+"""Values that TRL's configs take and no run of ours could use, and what to use instead."""
 EVAL_BATCH = 8
 """Held-out completions at once on each process, unless grpo.per_device_eval_batch_size says more."""
 
@@ -83,6 +95,9 @@ def check_section(
             near = get_close_matches(key, [one for one in known if one not in reserved], n=1)
             meant = f"; did you mean {near[0]}?" if near else ""
             raise ConfigError(f"unknown key {name}.{key}{meant}")
+        for (refused, value), why in REFUSED_VALUES.items():
+            if (key, given[key]) == (refused, value):
+                raise ConfigError(f"{name}.{key} = {value!r}: {why}")
         _check_value(f"{name}.{key}", given[key], known[key])
 
 
@@ -151,7 +166,9 @@ def generation_by(config: AlignmentConfig, *, has_gpu: bool, has_vllm: bool) -> 
     if asked != "off" and not has_gpu:
         raise ConfigError(f'run.vllm = "{asked}" needs a GPU, and there is none; set "auto" or "off"')
     if asked != "off" and not has_vllm:
-        raise ConfigError(f'run.vllm = "{asked}" needs vllm: pip install "trl[vllm]"; or set "auto" or "off"')
+        raise ConfigError(
+            f'run.vllm = "{asked}" needs vllm: pip install \'clinalign[train-vllm]\'; or set "auto" or "off"'
+        )
     return asked
 
 

@@ -47,6 +47,13 @@ incomplete or dangerous, and no clinician has checked them. {nature}
 - The criteria say what an answer must hold or avoid. What no criterion asks for, training did not look at.
 - The held-out questions come from the same files as the others, or were named beside them: they say nothing of other questions.
 
+{use}
+## What it was made of
+
+{made}
+"""
+
+_SERVING = """\
 ## Serving it
 
     clinalign revise "QUESTION" --model hf:FOLDER          # in process
@@ -54,10 +61,14 @@ incomplete or dangerous, and no clinician has checked them. {nature}
 
 FOLDER is `best/` of the run. Before you publish it: name a licence in the head of this file (the base model's licence binds you,
 and so may that of the questions), and see to it that no patient's words were among the questions.
+"""
+_GOING_ON = """\
+## Going on
 
-## What it was made of
+The run has not come to its end, so there is no `best/` yet, and nothing to serve. Begun again as it was, with the same config,
+output and number of processes, and with `--resume`, it goes on after its last checkpoint and writes `best/` at its end:
 
-{made}
+    clinalign train --config {config} --output {name} --resume
 """
 
 
@@ -66,15 +77,15 @@ def write_card(folder: Path) -> list[Path]:
     manifest = read_manifest(folder)
     if manifest is None:
         raise InputError(f"{folder}: has no manifest.json, so there is nothing to write a card of; name a run folder")
-    text = card(manifest, read_gold(folder), name=folder.resolve().name)
+    text = card(manifest, read_gold(folder), name=folder.resolve().name, has_best=(folder / BEST).is_dir())
     cards = [place / CARD for place in (folder, folder / BEST) if place.is_dir()]
     for path in cards:
         write_report(path, text)
     return cards
 
 
-def card(manifest: Mapping[str, Any], gold: list[GoldPoint], *, name: str) -> str:
-    """Return the card of a manifest and its judgements."""
+def card(manifest: Mapping[str, Any], gold: list[GoldPoint], *, name: str, has_best: bool = True) -> str:
+    """Return the card of a manifest and its judgements; without best/ it is that of a run that can be gone on with."""
     config = manifest["config"]["resolved"]
     is_tiny = config["model"]["path"] == TINY
     title = f"{_plain(name)}: {_plain(Path(config['model']['path']).name)} aligned by rubric rewards"
@@ -83,11 +94,12 @@ def card(manifest: Mapping[str, Any], gold: list[GoldPoint], *, name: str) -> st
         disclaimer=DISCLAIMER,
         version=manifest["versions"].get("clinalign", "unknown"),
         nature="It is tiny, made to show that the training works, and writes no sense." if is_tiny else "",
-        gold=_gold(manifest, gold),
+        gold=_gold(manifest, gold, has_best=has_best),
         training=_training(manifest),
         reward=_reward(config["reward"]),
         warnings=_warnings(manifest.get("warnings") or []),
         judges=_judges(config),
+        use=_SERVING if has_best else _GOING_ON.format(config=_plain(manifest["config"]["file"]), name=_plain(name)),
         made=_made(manifest),
     )
     return _head(config["model"]["path"], is_tiny=is_tiny) + text
@@ -104,16 +116,17 @@ def _head(base: str, *, is_tiny: bool) -> str:
     return f"---\n{yaml.safe_dump(head, sort_keys=False)}# license: name one here before you publish\n---\n\n"
 
 
-def _gold(manifest: Mapping[str, Any], gold: list[GoldPoint]) -> str:
+def _gold(manifest: Mapping[str, Any], gold: list[GoldPoint], *, has_best: bool) -> str:
+    model = "this model" if has_best else "the best checkpoint so far"
     best = next((point for point in gold if point.step == manifest.get("best_step")), None)
     if best is None or best.gold is None:
-        return "No judgement of this model could be had: nothing is known of what training has gained."
+        return f"No judgement of {model} could be had: nothing is known of what training has gained."
     config, before = manifest["config"]["resolved"], gold[0]
     judge = config["gold"].get("judge") or config["reward"]["judge"]
     first = "before training" if before.step == 0 else f"at the first judgement, step {before.step}"
     rows = [(first, _score(before))]
     if best.step != before.step:
-        rows.append((f"of this model, step {best.step}", _score(best)))
+        rows.append((f"of {model}, step {best.step}", _score(best)))
     return "\n".join(
         [
             f"Mean score (points of met criteria over positive points; 1 is the best) by the gold judge `{_plain(judge)}`,",
@@ -121,12 +134,16 @@ def _gold(manifest: Mapping[str, Any], gold: list[GoldPoint]) -> str:
             "",
             _table(("held-out questions", "score"), rows),
             "",
-            _gain(before, best)
-            if best.step
-            else "None was better than the model from before training, so that is what this is.",
+            _gain(before, best) if best.step else _none_better(has_best=has_best),
             f"The step was chosen among {len(gold)} on these same questions, so a score flatters a little.",
         ]
     )
+
+
+def _none_better(*, has_best: bool) -> str:
+    if has_best:
+        return "None was better than the model from before training, so that is what this is."
+    return "None was better so far than the model from before training."
 
 
 def _score(point: GoldPoint) -> str:

@@ -90,7 +90,7 @@ class RewardSection(Section):
     saturate_at: float | None = Field(default=None, gt=0, le=1)
     """A score from here on is as good as this."""
     truncated: Literal["none", "floor", "judge"] = "none"
-    """A completion cut off at max_completion_length: no reward; the reward of a veto; or judged as it is."""
+    """A completion cut off at max_completion_length: no reward; the least an answer can get; or judged as it is."""
     veto: VetoSection | None = None
     length: LengthSection | None = None
     max_cost: float | None = Field(default=None, gt=0)

@@ -40,11 +40,6 @@ def device_memory() -> DeviceMemory:
     return DeviceMemory("cpu", min(free, memory.available), min(total, memory.total), "RAM")
 
 
-def available() -> int:
-    """Return the bytes that are free."""
-    return device_memory().free
-
-
 def container_memory(root: Path = Path("/sys/fs/cgroup")) -> tuple[int, int] | None:
     """Return free and total bytes of the control group that this process sees; None where it has no limit."""
     for folder, most, used, cache in _CGROUPS:

@@ -16,6 +16,8 @@ Met = bool | None
 """A verdict; None: unknown."""
 Gap = Literal["undecided", "veto undecided", "no positive points"]
 """Why verdicts that are there make no reward."""
+LOWEST = -1.0
+"""Of the score that is shaped: else one rubric with few positive points and grave penalties would outweigh all others."""
 _ROUNDING = 1e-9
 
 
@@ -59,9 +61,9 @@ def gold_reward(points: Sequence[int], mets: Sequence[Met], *, min_known: float)
 
 
 def shaped_reward(points: Sequence[int], mets: Sequence[Met], *, words: int, rules: RewardSection) -> Reward:
-    """Return min(score, saturation), no more than the veto's reward where a veto is met, less the length penalty.
+    """Return the score, from -1 up to the saturation, no more than the veto's reward where a veto is met, less the length penalty.
 
-    Every step only takes away, so that meeting a penalty, or saying more than the budget, never pays.
+    Every step from the score on only takes away, so that meeting a penalty, or saying more than the budget, never pays.
     """
     veto = _veto(points, mets, rules.veto)
     if veto is None:
@@ -71,7 +73,9 @@ def shaped_reward(points: Sequence[int], mets: Sequence[Met], *, words: int, rul
         if not (veto and rules.veto and score == "undecided"):
             return Reward(None, score)
         score = rules.veto.reward  # whatever the other verdicts would be, it isn't worth more
-    value = score if rules.saturate_at is None else min(score, rules.saturate_at)
+    value = max(score, LOWEST)
+    if rules.saturate_at is not None:
+        value = min(value, rules.saturate_at)
     if veto and rules.veto:
         value = min(value, rules.veto.reward)
     penalty = length_penalty(words, rules.length)
@@ -86,8 +90,9 @@ def length_penalty(words: int, rule: LengthSection | None) -> float:
 
 
 def floor(rules: RewardSection) -> float:
-    """Return what a completion gets that is worth nothing: a veto's reward."""
-    return (rules.veto or VetoSection()).reward
+    """Return the least that a judged completion can get: the worst score or the veto's reward, less the whole length penalty."""
+    worst = min(LOWEST, rules.veto.reward) if rules.veto else LOWEST
+    return worst - (rules.length.penalty if rules.length else 0.0)
 
 
 def _score(points: Sequence[int], mets: Sequence[Met], rules: RewardSection) -> float | Gap:

@@ -68,7 +68,7 @@ class GoldWatch:
         self._since_best = 0
         self.points: list[GoldPoint] = []
         self.best: GoldPoint | None = None
-        """The judgement that no later one exceeds by more than `min_gain`; None: none counts."""
+        """The judgement that no later one exceeds by more than `min_gain` on the questions of both; None: none counts."""
         self.warnings: list[str] = []
 
     def add(self, point: GoldPoint) -> None:
@@ -81,7 +81,7 @@ class GoldWatch:
     def _decide(self, point: GoldPoint) -> None:
         if not point.counts:
             return
-        if self.best is None or _gold(point) > _gold(self.best) + self._min_gain:
+        if self.best is None or _gain(self.best, point) > self._min_gain:
             self.best = point
             self._since_best = 0
         else:
@@ -114,15 +114,17 @@ class GoldWatch:
 def _climbs_while_gold_falls(first: GoldPoint, last: GoldPoint) -> bool:
     if first.reward is None or last.reward is None or last.reward <= first.reward:
         return False
-    losses = [first.scores[question] - score for question, score in last.scores.items() if question in first.scores]
-    if len(losses) < 2:
-        return False
-    return fmean(losses) > stdev(losses) / sqrt(len(losses))
+    gains = _gains(first, last)
+    return len(gains) > 1 and -fmean(gains) > stdev(gains) / sqrt(len(gains))
 
 
-def _gold(point: GoldPoint) -> float:
-    assert point.gold is not None  # noqa: S101  # only judgements that count are compared
-    return point.gold
+def _gain(earlier: GoldPoint, later: GoldPoint) -> float:
+    """Return the mean gain over the questions that both have a score of: else who is never scored on hard ones would win."""
+    return fmean(_gains(earlier, later) or [0.0])
+
+
+def _gains(earlier: GoldPoint, later: GoldPoint) -> list[float]:
+    return [score - earlier.scores[question] for question, score in later.scores.items() if question in earlier.scores]
 
 
 def mean_reward(history: Iterable[Mapping[str, Any]], *, after: int) -> float | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from math import isfinite
 from pathlib import Path
 from statistics import fmean
@@ -11,10 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from agent.errors import InputError
 from evals.bootstrap import interval, mean_estimates
 from training.alignment.checkpoints import STATE, checkpoints
-from training.alignment.gold import GOLD_FILE, GoldPoint
+from training.alignment.gold import GoldPoint, read_points
 
 _SAMPLES, _SEED = 2_000, 0
 """Of the bootstrap."""
@@ -40,8 +39,7 @@ def gold_gain(before: GoldPoint, after: GoldPoint) -> tuple[float, tuple[float, 
 
 def read_gold(folder: Path) -> list[GoldPoint]:
     """Return the judgements in the order of their steps; empty where there are none yet."""
-    path = folder / GOLD_FILE
-    return sorted(_points(path), key=lambda point: point.step) if path.is_file() else []
+    return sorted(read_points(folder), key=lambda point: point.step)
 
 
 def read_log(folder: Path) -> list[dict[str, Any]]:
@@ -55,18 +53,6 @@ def series(log: Sequence[Mapping[str, Any]], key: str) -> tuple[list[int], list[
     found = [(int(entry["step"]), float(entry[key])) for entry in log if entry.get(key) is not None]
     finite = [(step, value) for step, value in found if isfinite(value)]
     return [step for step, _ in finite], [value for _, value in finite]
-
-
-def _points(path: Path) -> Iterator[GoldPoint]:
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(keepends=True), start=1):
-        if not line.endswith("\n"):  # being written, or torn by a kill
-            return
-        try:
-            yield GoldPoint(**json.loads(line))
-        except (ValueError, TypeError) as error:
-            raise InputError(
-                f"{path}: line {number} is no judgement: {error}; remove the lines from there on"
-            ) from error
 
 
 def _read_state(path: Path) -> dict[str, Any] | None:

@@ -1,7 +1,8 @@
 """Verdicts that are paid for, kept in the run's folder: a step that is repeated after a kill costs nothing and earns the same.
 
 One SQLite file per process, which has it to itself. It holds hashes and verdicts, no text of anybody. What the
-judges have cost stands there too, so that a bound on it holds over any number of kills.
+judges have cost stands there too, so that a bound on it holds over any number of kills. A file that fails in mid-run ends
+nothing, since the other processes would wait for this one: what is kept is asked for again, and what is spent counts on in memory.
 """
 
 from __future__ import annotations
@@ -32,11 +33,6 @@ CREATE TABLE IF NOT EXISTS spent (
     input_tokens INTEGER NOT NULL, output_tokens INTEGER NOT NULL, cost REAL NOT NULL
 );
 """
-_SPEND = (
-    "INSERT INTO spent VALUES (?, ?, ?, ?, ?) ON CONFLICT (split) DO UPDATE SET calls = calls + excluded.calls,"
-    " input_tokens = input_tokens + excluded.input_tokens, output_tokens = output_tokens + excluded.output_tokens,"
-    " cost = cost + excluded.cost"
-)
 _AT_ONCE = 500
 """Placeholders of one query; SQLite takes 999 for sure."""
 
@@ -54,12 +50,14 @@ class KeptVerdicts:
     def __init__(self, file: Path) -> None:
         """Open the file, or make it, for this process alone. Raises ConfigError for one that can't be had, or is none of ours."""
         self._file = file
-        self._has_complained = False
+        self._complaints: set[str] = set()
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
             self._connection = sqlite3.connect(file, timeout=_LOCK_WAIT_S)
             self._connection.executescript(_OPENING)
             self._connection.execute("SELECT key, mets FROM verdicts LIMIT 1")
+            rows = self._connection.execute("SELECT split, calls, input_tokens, output_tokens, cost FROM spent")
+            self._spent = {split: Usage(*amounts) for split, *amounts in rows}
         except (OSError, sqlite3.Error) as error:
             remedy = "move it away, or name another run.output"
             if "locked" in str(error):
@@ -67,7 +65,39 @@ class KeptVerdicts:
             raise ConfigError(f"{file}: verdicts can't be kept there: {error}; {remedy}") from error
 
     def find(self, keys: Sequence[bytes]) -> dict[bytes, Sheet]:
-        """Return the sheets that are kept, by key."""
+        """Return the sheets that are kept, by key; none of them where the file can't be read, which is told once."""
+        try:
+            return self._found(keys)
+        except sqlite3.Error as error:
+            self._complain("can't be read: {}; they are asked for again", error)
+            return {}
+
+    def keep(self, sheets: Iterable[tuple[bytes, Sheet]], *, split: str, spent: Usage) -> None:
+        """Keep sheets and add what was spent.
+
+        A disk that refuses costs no reward: it is told once, and what was spent counts all the same.
+        """
+        total = self._spent[split] = self.spent(split) + spent
+        rows = [(key, "".join(_LETTERS[met] for met in sheet.mets)) for key, sheet in sheets]
+        amounts = (total.calls, total.input_tokens, total.output_tokens, total.cost)
+        try:
+            with self._connection:
+                self._connection.executemany("INSERT OR REPLACE INTO verdicts VALUES (?, ?)", rows)
+                self._connection.execute("INSERT OR REPLACE INTO spent VALUES (?, ?, ?, ?, ?)", (split, *amounts))
+        except sqlite3.Error as error:
+            self._complain(
+                "can't be kept: {}; a resumed run asks for them again, and doesn't know what they cost", error
+            )
+
+    def spent(self, split: str) -> Usage:
+        """Return what has been spent since the folder was new, with what the disk has refused to take."""
+        return self._spent.get(split, Usage())
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._connection.close()
+
+    def _found(self, keys: Sequence[bytes]) -> dict[bytes, Sheet]:
         found: dict[bytes, Sheet] = {}
         for start in range(0, len(keys), _AT_ONCE):
             some = keys[start : start + _AT_ONCE]
@@ -76,25 +106,8 @@ class KeptVerdicts:
             found |= {key: Sheet(tuple(_METS[letter] for letter in mets)) for key, mets in rows}
         return found
 
-    def keep(self, sheets: Iterable[tuple[bytes, Sheet]], *, split: str, spent: Usage) -> None:
-        """Keep sheets and add what was spent, both or neither. A disk that refuses costs no reward: it is told once."""
-        rows = [(key, "".join(_LETTERS[met] for met in sheet.mets)) for key, sheet in sheets]
-        try:
-            with self._connection:
-                self._connection.executemany("INSERT OR REPLACE INTO verdicts VALUES (?, ?)", rows)
-                amounts = (spent.calls, spent.input_tokens, spent.output_tokens, spent.cost)
-                self._connection.execute(_SPEND, (split, *amounts))
-        except sqlite3.Error as error:
-            if not self._has_complained:
-                _log.warning("%s: verdicts can't be kept: %s; a resumed run asks for them again", self._file, error)
-            self._has_complained = True
-
-    def spent(self, split: str) -> Usage:
-        """Return what has been spent since the folder was new."""
-        columns = "calls, input_tokens, output_tokens, cost"
-        row = self._connection.execute(f"SELECT {columns} FROM spent WHERE split = ?", (split,)).fetchone()  # noqa: S608
-        return Usage(*row) if row else Usage()
-
-    def close(self) -> None:
-        """Let go of the file."""
-        self._connection.close()
+    def _complain(self, what: str, error: sqlite3.Error) -> None:
+        """Tell each kind of trouble once, not in each step."""
+        if what not in self._complaints:
+            _log.warning("%s: verdicts %s", self._file, what.format(error))
+        self._complaints.add(what)

@@ -7,13 +7,15 @@ that the config allows, since that batch comes sooner or later. Not counted: the
 from __future__ import annotations
 
 import importlib.util
+import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from training.alignment.arguments import EVAL_BATCH
 from training.alignment.batches import Batches, batches_of
 from training.alignment.config import AlignmentConfig
-from training.alignment.device_memory import DeviceMemory, available
+from training.alignment.device_memory import DeviceMemory
+from training.alignment.layer_memory import layer_bytes, mask_bytes, passing_bytes
 from training.alignment.model_shape import ModelShape
 from training.alignment.precision import Precision, optimizer_bytes, precision_of
 from training.alignment.sharding import Sharding
@@ -32,7 +34,7 @@ Generator = Literal["vLLM in the process", "vLLM server", "transformers"]
 
 @dataclass(frozen=True, slots=True)
 class MemoryEstimate:
-    """Bytes of one process on its device; learning and generating take turns."""
+    """Bytes of one process on its device; learning, generating and judging take turns."""
 
     weights: int
     lora: int
@@ -46,26 +48,35 @@ class MemoryEstimate:
     """Of transformers, and its prompt's activations."""
     vllm: int
     overhead: int
+    held_out: int
+    """Of the policy's own probabilities of held-out completions, with which TRL would correct vLLM's."""
     vllm_sleeps: bool = False
     """Whether vLLM gives its memory back while the model learns."""
 
     @property
     def learning(self) -> int:
-        kept = 0 if self.vllm_sleeps else self.vllm
-        return self._held + self.gradients + self.gathered + self.activations + self.logits + kept
+        return self._held + self.gradients + self.gathered + self.activations + self.logits + self._vllm_kept
 
     @property
     def generating(self) -> int:
         return self._held + self.gathered + self.kv_cache + self.vllm
 
     @property
+    def judging(self) -> int:
+        return self._held + self.gathered + self.held_out + self._vllm_kept
+
+    @property
     def total(self) -> int:
         """The peak."""
-        return max(self.learning, self.generating)
+        return max(self.learning, self.generating, self.judging)
 
     @property
     def _held(self) -> int:
         return self.weights + self.lora + self.optimizer + self.overhead
+
+    @property
+    def _vllm_kept(self) -> int:
+        return 0 if self.vllm_sleeps else self.vllm
 
 
 def estimate(
@@ -96,6 +107,7 @@ def estimate(
         kv_cache=_generation(config, shape, batches, precision) if generator == "transformers" else 0,
         vllm=_vllm(config, device.total if device else 80 * GIB) if generator == "vLLM in the process" else 0,
         overhead=_OVERHEAD[kind],
+        held_out=_held_out(config, shape, batches, precision, generator, gpus=gpus),
         vllm_sleeps=bool(config.grpo.get("vllm_enable_sleep_mode", False)),
     )
 
@@ -164,10 +176,10 @@ def _gathered(
 
 def _activations(config: AlignmentConfig, shape: ModelShape, batches: Batches, precision: Precision) -> int:
     sequences, tokens = batches.per_device, batches.tokens
-    layer = sequences * tokens * _layer_bytes(shape, precision)
+    layer = sequences * tokens * layer_bytes(shape, precision)
     if config.model.attention == "eager":
         layer += sequences * shape.heads * tokens**2 * (2 * precision.computed + 4)
-    mask = 0 if str(config.model.attention).startswith("flash") else sequences * tokens**2 * (1 + precision.computed)
+    mask = sequences * mask_bytes(config, tokens, precision)
     if not checkpoints_activations(config):
         return shape.layers * layer + mask
     kept = shape.layers * sequences * tokens * shape.hidden * precision.passed_on
@@ -180,42 +192,59 @@ def checkpoints_activations(config: AlignmentConfig) -> bool:
     return bool(config.grpo.get("activation_checkpointing", old))
 
 
-def _layer_bytes(shape: ModelShape, precision: Precision) -> int:
-    """Return what one token leaves in one layer for the way back, and what is in use there at once."""
-    width, wide = precision.computed, precision.passed_on
-    norms = 2 * shape.hidden * (8 + width)
-    attention = (4 * shape.queries + 4 * shape.keys) * width + 8 * (shape.queries + shape.keys)
-    repeated = 2 * shape.queries * width  # keys and values, once for each head
-    feed_forward = 6 * shape.feed_forward * width  # gate, up, activated, product, and two gradients
-    experts = 3 * shape.experts_per_token * shape.hidden * width
-    return norms + attention + repeated + feed_forward + experts + 4 * shape.hidden * wide
-
-
 def _logits(shape: ModelShape, batches: Batches, precision: Precision, *, gpus: int) -> int:
     """TRL multiplies by the head in tiles; without Triton, as on a CPU, in more copies, and for the prompt too."""
     scored = batches.per_device * (batches.completion_tokens if gpus else batches.tokens)
-    tile = min(scored, _TILE_TOKENS) * min(shape.vocabulary, _TILE_WORDS)
-    tiles = tile * (precision.computed if gpus else precision.computed + 6 * 4)
+    tiles = _tiles(shape, scored, precision, gpus=gpus)
     head = shape.vocabulary * shape.hidden
     gradients = scored * shape.hidden * (4 + precision.passed_on) + (0 if shape.adapters else head * 4)
     return tiles + gradients
 
 
+def _tiles(shape: ModelShape, scored: int, precision: Precision, *, gpus: int) -> int:
+    tile = min(scored, _TILE_TOKENS) * min(shape.vocabulary, _TILE_WORDS)
+    return tile * (precision.computed if gpus else precision.computed + 6 * 4)
+
+
+def _held_out(
+    config: AlignmentConfig,
+    shape: ModelShape,
+    batches: Batches,
+    precision: Precision,
+    generator: Generator,
+    *,
+    gpus: int,
+) -> int:
+    """Return what one pass over the held-out completions of a batch takes; of its layers only the latest is there."""
+    grpo, aligned = config.grpo, batches.accumulation % (batches.per_generation * batches.iterations) == 0
+    corrects = generator != "transformers" and grpo.get("vllm_importance_sampling_correction", True)
+    if aligned and not corrects and not grpo.get("beta"):
+        return 0  # then TRL asks for none
+    sequences, tokens = _judged_together(config), batches.tokens
+    layer = sequences * (tokens * passing_bytes(shape, precision) + mask_bytes(config, tokens, precision))
+    if config.model.attention == "eager":
+        layer += sequences * shape.heads * tokens**2 * (precision.computed + 4)
+    scored = sequences * (batches.completion_tokens if gpus else tokens)
+    return layer + _tiles(shape, scored, precision, gpus=gpus) + scored * shape.hidden * precision.computed
+
+
+def _judged_together(config: AlignmentConfig) -> int:
+    """Return the held-out completions of one process at once: whole groups, as training.alignment.arguments has them."""
+    asked, group = int(config.grpo.get("per_device_eval_batch_size", EVAL_BATCH)), config.gold.generations
+    return math.ceil(asked / group) * group
+
+
 def _generation(config: AlignmentConfig, shape: ModelShape, batches: Batches, precision: Precision) -> int:
-    held_out = int(config.grpo.get("per_device_eval_batch_size", EVAL_BATCH))
-    sequences = max(batches.per_device * batches.per_generation, held_out)
+    sequences = max(batches.per_device * batches.per_generation, _judged_together(config))
     cache = sequences * kv_bytes(shape, batches.tokens, precision.computed)
     sampled = sequences * shape.vocabulary * 4 * _LOGIT_COPIES
-    token = (3 * shape.feed_forward + 2 * shape.queries) * precision.computed + 2 * shape.hidden * precision.passed_on
-    return cache + cache // shape.layers + max(sampled, sequences * batches.prompt_tokens * token)
+    prompts = sequences * batches.prompt_tokens * passing_bytes(shape, precision)
+    return cache + cache // shape.layers + max(sampled, prompts)
 
 
 def as_parts(found: MemoryEstimate) -> dict[str, Any]:
     """Return the object of plan and manifest, bytes by part."""
     names = (
-        "weights", "lora", "gradients", "optimizer", "gathered", "activations", "logits", "kv_cache", "vllm", "overhead"
+        "weights", "lora", "gradients", "optimizer", "gathered", "activations", "logits", "kv_cache", "vllm", "overhead", "held_out"
     )  # fmt: skip
-    return {name: getattr(found, name) for name in (*names, "learning", "generating", "total")}
-
-
-__all__ = ["MemoryEstimate", "as_parts", "available", "estimate"]
+    return {name: getattr(found, name) for name in (*names, "learning", "generating", "judging", "total")}

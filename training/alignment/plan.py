@@ -135,14 +135,18 @@ def make_plan(
         judge=_bill(config, data.counts, batches, steps, judgements),
         memory=needed(config, shape, device, sharding),
         device=device,
-        disk=Disk(disk_bytes(config, shape), _free(config.run.output) if free_disk is None else free_disk),
+        disk=Disk(disk_bytes(config, shape, sharding), _free(config.run.output) if free_disk is None else free_disk),
     )
     return replace(plan, refusals=tuple(refusals(config, plan)), notes=tuple(notes(config, plan)))
 
 
-def disk_bytes(config: AlignmentConfig, shape: ModelShape) -> int:
-    """Return what the run folder takes: the checkpoints that are kept, the best, one being written, best/ and a warm start."""
-    state = 12 * shape.trained  # 32-bit weights, or adapters, and two moments
+def disk_bytes(config: AlignmentConfig, shape: ModelShape, sharding: Sharding) -> int:
+    """Return what the run folder takes: the checkpoints that are kept, the best, one being written, best/ and a warm start.
+
+    A checkpoint: 32-bit weights, or adapters, and two moments; by FSDP and DeepSpeed the weights twice, since they write their
+    own beside transformers'.
+    """
+    state = (12 if sharding.kind in ("none", "ddp") else 16) * shape.trained
     width = 4 if config.model.dtype == "float32" else 2
     warm = (width if config.lora is not None else 4) * shape.parameters if config.warm_start else 0
     return (config.run.keep_checkpoints + 2) * state + width * shape.parameters + warm

@@ -22,6 +22,7 @@ _WORDS = {
     "kv_cache": "generation by transformers",
     "vllm": "vLLM",
     "overhead": "CUDA and NCCL",
+    "held_out": "probabilities of held-out completions",
 }
 
 
@@ -55,6 +56,8 @@ def _lines(plan: Plan) -> Iterator[tuple[str, str]]:
         if size and name in _WORDS:
             yield "", f"{_gib(size):>10}  {_WORDS[name]}"
     yield "", f"{_gib(memory.learning):>10}  while it learns, {_gib(memory.generating)} while it generates"
+    if memory.held_out:
+        yield "", f"{_gib(memory.judging):>10}  while it is judged"
     yield "disk", f"about {_gib(plan.disk.needed)}, {_gib(plan.disk.free)} free"
 
 

@@ -17,11 +17,8 @@ if TYPE_CHECKING:
 def refusals(config: AlignmentConfig, plan: Plan) -> Iterator[str]:
     """Yield what is against a run."""
     counts, batches, shape = plan.counts, plan.batches, plan.shape
-    if counts.train < batches.questions and not config.data.streaming:
-        yield (
-            f"{counts.train:,} questions to train on, and each generation takes {batches.questions:,}; give more questions, or "
-            "lower grpo.per_device_train_batch_size or grpo.gradient_accumulation_steps"
-        )
+    if few := too_few_questions(config, counts.train, batches.questions):
+        yield few
     if shape.context_tokens and batches.tokens > shape.context_tokens:
         yield (
             f"data.max_prompt_tokens + grpo.max_completion_length = {batches.tokens:,}, and the model reads "
@@ -39,6 +36,16 @@ def refusals(config: AlignmentConfig, plan: Plan) -> Iterator[str]:
             f"too little disk: about {_gib(plan.disk.needed)} are needed at {config.run.output} and {_gib(plan.disk.free)} "
             "are free; set run.output to a larger one, or lower run.keep_checkpoints"
         )
+
+
+def too_few_questions(config: AlignmentConfig, questions: int, together: int) -> str | None:
+    """Tell that there are fewer than are asked together, if so; a stream begins again in the middle of a generation."""
+    if questions >= together or config.data.streaming:
+        return None
+    return (
+        f"there are {questions:,} questions to train on, and each generation takes {together:,}; give more questions, or lower "
+        "grpo.per_device_train_batch_size or grpo.gradient_accumulation_steps"
+    )
 
 
 def notes(config: AlignmentConfig, plan: Plan) -> Iterator[str]:

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from agent.batch.disk import replace_file
-from training.alignment.reward_report import RewardTotals
+from training.alignment.reward_report import GOLD, RewardTotals
 
 REWARDS = "rewards.jsonl"
 _log = logging.getLogger(__name__)
@@ -36,6 +36,14 @@ def forget_after(folder: Path, step: int) -> None:
     file = folder / REWARDS
     if file.is_file():
         replace_file(file, (written for written, line in _lines(file) if step and line["step"] <= step))
+
+
+def forget_unjudged(folder: Path, judged: Collection[int]) -> None:
+    """Drop the lines of held-out answers after steps but `judged`: of a judgement that was cut short, and is made anew."""
+    file = folder / REWARDS
+    if file.is_file():
+        lines = _lines(file)
+        replace_file(file, (written for written, line in lines if line["split"] != GOLD or line["step"] in judged))
 
 
 def read_totals(folder: Path) -> RewardTotals:

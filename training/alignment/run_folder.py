@@ -8,17 +8,22 @@ from pathlib import Path
 from agent.errors import ConfigError
 from training.alignment.checkpoints import checkpoints, delete_after, last_whole, step_of
 from training.alignment.config import AlignmentConfig
-from training.alignment.gold import forget_points
+from training.alignment.gold import forget_points, read_points
 from training.alignment.manifest import changes, read_manifest
-from training.alignment.reward_log import forget_after
+from training.alignment.reward_log import forget_after, forget_unjudged
 
 
 def check_folder(folder: Path, *, resume: bool) -> None:
     """Refuse to begin a run where there is one."""
     if folder.exists() and not folder.is_dir():
         raise ConfigError(f"{folder}: is a file; name a folder as run.output or --output")
-    if not resume and (checkpoints(folder) or read_manifest(folder)):
+    if not resume and holds_run(folder):
         raise ConfigError(f"{folder}: holds a run already; go on with it by --resume, or name another --output")
+
+
+def holds_run(folder: Path) -> bool:
+    """Tell whether a run was begun there; a model or rows that were got ready before it are none."""
+    return bool(checkpoints(folder) or read_manifest(folder))
 
 
 def check_same(folder: Path, config: AlignmentConfig, digest: str, *, processes: int) -> None:
@@ -49,4 +54,5 @@ def resumed_from(folder: Path, *, echo: Callable[[str], None]) -> Path | None:
     delete_after(folder, step)
     forget_after(folder, step)
     forget_points(folder, after=step if checkpoint else -1)  # the model is judged anew too
+    forget_unjudged(folder, {point.step for point in read_points(folder)})
     return checkpoint

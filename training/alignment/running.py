@@ -13,10 +13,10 @@ from agent.errors import ConfigError
 from principles_store.conversation import Message
 from training.alignment.checkpoints import STATE, checkpoint_at, last_whole, step_of
 from training.alignment.config import AlignmentConfig
-from training.alignment.gold import GoldPoint, GoldWatch
+from training.alignment.gold import GoldPoint
 from training.alignment.interrupts import Interrupts
 from training.alignment.manifest import now, write_manifest
-from training.alignment.run_folder import check_same, resumed_from
+from training.alignment.run_folder import check_same, holds_run, resumed_from
 from training.alignment.stopping import TrainingStopped
 
 if TYPE_CHECKING:
@@ -64,14 +64,12 @@ def open_data(config: AlignmentConfig, args: Any, count_tokens: Callable[[Sequen
     `args`: TRL's GRPOConfig.
     """
     from training.alignment.datasets import open_datasets
+    from training.alignment.refusals import too_few_questions
 
     data = open_datasets(config, count_tokens=count_tokens, cache=config.run.output / "data")
     needed = int(args.generation_batch_size or 0) // int(args.num_generations or 1)
-    if data.counts.train < needed:
-        raise ConfigError(
-            f"there are {data.counts.train} questions to train on, and each generation takes {needed} "
-            "(grpo.per_device_train_batch_size x steps_per_generation x processes / num_generations); lower these, or give more"
-        )
+    if refusal := too_few_questions(config, data.counts.train, needed):
+        raise ConfigError(refusal)
     return data
 
 
@@ -106,7 +104,7 @@ def begin(
 ) -> None:
     """Note what run it is, or refuse to go on with another; the first process alone writes."""
     folder = config.run.output
-    if resume and folder.exists():
+    if resume and holds_run(folder):
         check_same(folder, config, data.digest, processes=processes)
     if is_first:
         folder.mkdir(parents=True, exist_ok=True)
@@ -117,15 +115,20 @@ def begin(
 
 def go(trainer: ExactTrainer, interrupts: Interrupts, *, every: int) -> Stop:
     """Train from the last checkpoint to the end, and return why it ended."""
+    from training.alignment.last_judgement import judge_and_go_on
+
     checkpoint = last_whole(Path(str(trainer.args.output_dir)))
     step = step_of(checkpoint) if checkpoint else 0
-    if checkpoint and _is_over(checkpoint, trainer.watch):
-        trainer.state = type(trainer.state).load_from_json(str(checkpoint / STATE))
-        return _stop(trainer, interrupts)
     is_judged = any(point.step == step for point in trainer.watch.points)
-    trainer.args.eval_on_start = step % every == 0 and not is_judged
+    has_steps_left = checkpoint is None or _has_steps_left(checkpoint)
+    trainer.args.eval_on_start = not is_judged and (step % every == 0 or not has_steps_left)
     try:
-        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+        if checkpoint and not trainer.args.eval_on_start and (trainer.watch.should_stop or not has_steps_left):
+            trainer.state = type(trainer.state).load_from_json(str(checkpoint / STATE))
+        elif checkpoint and trainer.args.eval_on_start:
+            judge_and_go_on(trainer, checkpoint)
+        else:
+            trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     except TrainingStopped as error:
         trainer.save_last_step()
         if interrupts.signal is None:
@@ -176,10 +179,10 @@ def finish(
     return end
 
 
-def _is_over(checkpoint: Path, watch: GoldWatch) -> bool:
-    """Tell whether a checkpoint is a run's last; transformers would train a step more."""
+def _has_steps_left(checkpoint: Path) -> bool:
+    """Tell whether a checkpoint isn't a run's last; from that, transformers would train a step more."""
     state = json.loads((checkpoint / STATE).read_text(encoding="utf-8"))
-    return watch.should_stop or state["global_step"] >= state["max_steps"]
+    return bool(state["global_step"] < state["max_steps"])
 
 
 def _stop(trainer: ExactTrainer, interrupts: Interrupts) -> Stop:

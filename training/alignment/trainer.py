@@ -24,6 +24,15 @@ GOLD_SEED = 7_919
 """Added to the run's seed for gold judgements: all draw the same, so that they differ by the policy alone."""
 
 
+def gold_seed(args: Any) -> int:
+    """Return the seed of a process's judgements: its own, but for processes that share a vLLM, which must all sample alike.
+
+    With other tokens on each of its GPUs, a model that vLLM has cut in parts says nonsense, or waits for ever.
+    """
+    sharing = args.vllm_tensor_parallel_size if args.use_vllm and args.vllm_mode == "colocate" else 1
+    return int(args.seed + GOLD_SEED + args.process_index // sharing)
+
+
 class ExactTrainer(Trainer):
     """Mixed in before trl.GRPOTrainer; `watch`, `guard` and `keep` are set before training."""
 
@@ -64,7 +73,7 @@ class ExactTrainer(Trainer):
         that were asked already.
         """
         self.guard.begin_judgement()
-        with randomness_of_its_own(self.args.seed + GOLD_SEED + self.args.process_index):
+        with randomness_of_its_own(gold_seed(self.args)):
             output = super().evaluation_loop(*args, **kwargs)
         last = self.watch.points[-1].step if self.watch.points else -1
         point = judged(
@@ -77,6 +86,17 @@ class ExactTrainer(Trainer):
         metrics["reward"] = [float("nan") if point.gold is None else point.gold]
         metrics["coverage"] = [point.coverage]
         return output
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        """Load weights as `from_pretrained` does; transformers' own way here passes over what a checkpoint holds in another layout.
+
+        Experts are such: saved one by one, fused in memory. Adapters, FSDP and DeepSpeed have ways of their own.
+        """
+        policy: Any = self.model if model is None else model
+        if hasattr(policy, "peft_config") or self.is_fsdp_enabled:
+            super()._load_from_checkpoint(resume_from_checkpoint, model)
+            return
+        policy.load_state_dict(type(policy).from_pretrained(resume_from_checkpoint, dtype=policy.dtype).state_dict())
 
     def _save_checkpoint(self, model: Any, trial: Any = None) -> None:
         """Save, then say that it is whole, then delete older ones; transformers deletes before all processes are done."""
