@@ -95,6 +95,14 @@ def test_bad_input_is_refused_before_any_step(model: Path, tmp_path: Path, chang
     assert not list((tmp_path / "run").glob("checkpoint-*"))
 
 
+def test_without_its_packages_it_says_what_to_install(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "trl", None)
+    result = invoke(write_run(tmp_path, model), "--dry-run")
+    assert "(trl missing): pip install 'clinalign[train]'" in str(result.exception)
+
+
 def test_a_folder_that_is_no_model_is_refused(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     result = invoke(write_run(tmp_path / "run", tmp_path / "empty"))

@@ -26,7 +26,7 @@ from training.alignment.stopping import BlindSteps, TrainingStopped, check_cost
 if TYPE_CHECKING:
     from agent.config import Settings
 
-RewardFunction = Callable[..., list[float | None]]
+
 LogMetric = Callable[[str, float], None]
 Gather = Callable[[StepReport], list[StepReport]]
 
@@ -207,4 +207,4 @@ def _gathered(report: StepReport) -> list[StepReport]:
     return reports
 
 
-__all__ = ["RewardFunction", "RubricReward", "TrainingStopped", "open_reward", "visible_text"]
+__all__ = ["RubricReward", "TrainingStopped", "open_reward", "visible_text"]

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from training.alignment.config import AlignmentConfig
     from training.grpo import TrainingEnd
 
+NEEDED = ("accelerate", "datasets", "matplotlib", "peft", "trl")
+"""Packages of the extra `train` that nothing works without."""
 REFUSED = 1
 """Exit code of a dry run whose plan would not be trained."""
 
@@ -54,6 +56,7 @@ def train(
             "--gpu-memory and --accelerate plan for another machine: add --dry-run; to train, use accelerate launch"
         )
     loaded = load_config(config, output=output, seed=seed)
+    _check_installed()
     if dry_run:
         raise typer.Exit(_show_plan(loaded, gpu_memory, accelerate, as_json=as_json))
 
@@ -66,6 +69,19 @@ def train(
     elif end.is_first:
         typer.echo(_told(end))
     raise typer.Exit(end.exit_code)
+
+
+def _check_installed() -> None:
+    """Refuse to begin where the extra `train` isn't installed, by the names of all that is missing."""
+    from importlib.util import find_spec
+
+    from agent.errors import ConfigError
+
+    if missing := [name for name in NEEDED if find_spec(name) is None]:
+        raise ConfigError(
+            f"training needs more packages ({', '.join(missing)} missing): pip install 'clinalign[train]', "
+            "or make train-smoke in a checkout"
+        )
 
 
 def _show_plan(config: AlignmentConfig, gpu_memory: float | None, accelerate: Path | None, *, as_json: bool) -> int:
