@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("agent", "evals", "principles_store", "training")
-DATA = {".css", ".html", ".js", ".json", ".md", ".txt", ".typed", ".yaml"}
+DATA = {".css", ".html", ".js", ".json", ".md", ".txt", ".typed", ".yaml", ".toml"}
 pytestmark = pytest.mark.slow
 
 
