@@ -18,6 +18,8 @@ from training.alignment.shipped import shipped_rows
 from training.alignment.splits import is_gold
 from training.alignment.warm_rows import HELD_OUT, SENTENCES, Answered, shipped_answers
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module", autouse=True)
 def _store(built_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
