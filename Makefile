@@ -22,7 +22,7 @@ test-slow: $(VENV)/.dev ## those that take long: Ray, kills, packaging, the meas
 test-vllm: $(VENV)/.dev ## the tests on a real vLLM server for CPUs, in an environment of its own (2.5 GB, once)
 	@PYTHON=$(PYTHON) tests/vllm_env.sh
 	@.venv-vllm/bin/python -m pytest --noconftest -o addopts="-q --timeout 300" tests/test_vllm_in_process.py $(ARGS)
-	@$(BIN)/pytest -n 0 -m vllm $(ARGS) tests/test_vllm_server.py tests/test_vllm_prefix.py tests/test_docker_vllm.py
+	@$(BIN)/pytest -n 0 -m vllm $(ARGS) tests/test_vllm_server.py tests/test_vllm_prefix.py tests/test_vllm_trained.py tests/test_docker_vllm.py
 
 test-inspect: ## the inspect_ai task, in an environment of its own (2.1 GB, once)
 	@PYTHON=$(PYTHON) tests/inspect_env.sh
