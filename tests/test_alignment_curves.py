@@ -76,7 +76,7 @@ def test_nothing_of_the_run_is_changed_by_looking(run_folder: Path) -> None:
 
 def test_every_quantity_has_its_panel(run_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     words = shown_text(run_folder, monkeypatch)
-    for label in ("reward", "no reward, %", "answer, tokens", "judge, cost\nper step", "step", "highest gold, step 30"):
+    for label in ("reward", "no reward, %", "answer, tokens", "judge, cost\nper step", "step", "best by gold, step 30"):
         assert label in words
     assert "nothing logged" not in words
 
@@ -126,12 +126,12 @@ def test_a_line_that_is_no_judgement_is_named(run_folder: Path) -> None:
 
 def test_judgements_without_any_score_are_drawn_as_none(run_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     append_point(run_folder, gold_point(40))
-    assert "highest gold, step 30" in shown_text(run_folder, monkeypatch)
+    assert "best by gold, step 30" in shown_text(run_folder, monkeypatch)
 
 
 def test_a_judgement_of_few_questions_is_not_the_highest(run_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     append_point(run_folder, GoldPoint(40, 0.9, 0.5, coverage=0.3, n=1, scores={"q0": 0.9}))
-    assert "highest gold, step 30" in shown_text(run_folder, monkeypatch)
+    assert "best by gold, step 30" in shown_text(run_folder, monkeypatch)
 
 
 def test_smoothing_takes_what_came_before_alone() -> None:

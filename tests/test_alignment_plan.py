@@ -102,6 +102,12 @@ def test_the_judges_bill_is_what_the_counts_say() -> None:
     assert plan.judge.cost == pytest.approx((plan.judge.input_tokens + 2 * plan.judge.output_tokens) / 1e6)
 
 
+def test_a_gold_judge_of_its_own_has_its_own_prices() -> None:
+    gold = {"every": 40, "generations": 2, "judge": "openai:other", "price_output": 5.0}
+    plan = plan_of(small(max_steps=100, gold=gold, reward={"price_input": 1.0}))
+    assert plan.judge.cost == pytest.approx((800 * (850 + 200 + 100 + 150 + 512) + 512 * 600 * 5) / 1e6)
+
+
 def test_nothing_is_against_a_run_that_fits() -> None:
     assert plan_of().refusals == ()
 

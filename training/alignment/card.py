@@ -193,7 +193,9 @@ def _reward(reward: Mapping[str, Any]) -> str:
         parts.append(
             f"up to {length['penalty']:g} less from {length['budget']} words on, all of it at {length['budget'] + length['buffer']}"
         )
-    cut = {"none": "no reward", "floor": "the reward of a veto", "judge": "judged as it is"}[reward["truncated"]]
+    cut = {"none": "no reward", "floor": "the least that an answer can get", "judge": "judged as it is"}[
+        reward["truncated"]
+    ]
     parts.append(f"an answer that was cut off: {cut}")
     parts.append(f"no reward where less than {reward['min_known']:.0%} of the points have a verdict")
     return "; ".join(parts) + "."

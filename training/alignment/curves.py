@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from training.alignment.gold import GoldPoint
+from training.alignment.gold import GoldPoint, best_of
 from training.alignment.history import gold_interval, read_gold, read_log, series
 
 if TYPE_CHECKING:
@@ -59,9 +59,8 @@ def _draw_reward(axes: Axes, log: Log, gold: Sequence[GoldPoint]) -> None:
     if banded:
         where, low, high = zip(*banded, strict=True)
         axes.fill_between(where, low, high, color=GOLD, alpha=0.2, linewidth=0, label="gold, 95 % over questions")
-    if counted := [(score, point.step) for point, score in judged if point.counts]:
-        _, highest = max(counted, key=lambda found: found[0])
-        axes.axvline(highest, color=DARK, linestyle=":", linewidth=1, label=f"highest gold, step {highest}")
+    if best := best_of(gold):
+        axes.axvline(best.step, color=DARK, linestyle=":", linewidth=1, label=f"best by gold, step {best.step}")
     _finish(axes, "reward", is_empty=not (steps or judged), legend=True)
 
 

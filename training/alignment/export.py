@@ -115,9 +115,7 @@ def _read_base(base: str) -> tuple[PretrainedConfig, list[Any]]:
         generation = GenerationConfig.from_pretrained(base)
     except OSError:  # it has none: transformers makes one of the config
         generation = GenerationConfig.from_model_config(config)
-    config.use_cache = (
-        True  # off in what a trainer has saved, as a warm start is; without it every token reads the whole text
-    )
+    config.use_cache = True  # off in what a trainer has saved; without it every token reads the whole text
     return config, [tokenizer, generation]
 
 

@@ -39,6 +39,10 @@ class GoldPoint:
     scores: Mapping[str, float] = field(default_factory=dict)
     """By question."""
 
+    def gains_over(self, earlier: GoldPoint) -> dict[str, float]:
+        """Return by question the gain over another judgement, of those that both have a score of."""
+        return {name: score - earlier.scores[name] for name, score in self.scores.items() if name in earlier.scores}
+
     @property
     def counts(self) -> bool:
         """Tell whether it may choose a checkpoint."""
@@ -114,17 +118,21 @@ class GoldWatch:
 def _climbs_while_gold_falls(first: GoldPoint, last: GoldPoint) -> bool:
     if first.reward is None or last.reward is None or last.reward <= first.reward:
         return False
-    gains = _gains(first, last)
+    gains = list(last.gains_over(first).values())
     return len(gains) > 1 and -fmean(gains) > stdev(gains) / sqrt(len(gains))
 
 
 def _gain(earlier: GoldPoint, later: GoldPoint) -> float:
     """Return the mean gain over the questions that both have a score of: else who is never scored on hard ones would win."""
-    return fmean(_gains(earlier, later) or [0.0])
+    return fmean(later.gains_over(earlier).values() or [0.0])
 
 
-def _gains(earlier: GoldPoint, later: GoldPoint) -> list[float]:
-    return [score - earlier.scores[question] for question, score in later.scores.items() if question in earlier.scores]
+def best_of(points: Iterable[GoldPoint]) -> GoldPoint | None:
+    """Return the judgement that a run without a least gain would choose of these; None: none counts."""
+    watch = GoldWatch()
+    for point in points:
+        watch.add(point)
+    return watch.best
 
 
 def mean_reward(history: Iterable[Mapping[str, Any]], *, after: int) -> float | None:

@@ -33,7 +33,7 @@ def gold_interval(point: GoldPoint) -> tuple[float, float] | None:
 
 def gold_gain(before: GoldPoint, after: GoldPoint) -> tuple[float, tuple[float, float] | None, int] | None:
     """Return mean gain, its 95 % interval and n over the questions that both have a score of; None without any."""
-    gains = [after.scores[name] - score for name, score in before.scores.items() if name in after.scores]
+    gains = list(after.gains_over(before).values())
     return (fmean(gains), mean_interval(gains), len(gains)) if gains else None
 
 

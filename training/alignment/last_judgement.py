@@ -36,9 +36,7 @@ def judge_and_go_on(trainer: ExactTrainer, checkpoint: Path) -> None:
 
     By way of `train`, which alone loads and wraps a model rightly under adapters, FSDP and DeepSpeed.
     """
-    trainer.add_callback(
-        _LeaveOnceJudged(trainer.watch, step_of(checkpoint))
-    )  # hears of it last: it is recorded by then
+    trainer.add_callback(_LeaveOnceJudged(trainer.watch, step_of(checkpoint)))  # after the one that records it
     try:
         trainer.train(resume_from_checkpoint=str(checkpoint))
     except _LastJudged:

@@ -169,9 +169,8 @@ def _commit(checkout: Path) -> str | None:
     if git is None:
         return None
     try:
-        if (
-            Path(_said(git, checkout, "rev-parse", "--show-toplevel")) != checkout
-        ):  # an environment in another's checkout
+        root = Path(_said(git, checkout, "rev-parse", "--show-toplevel"))
+        if root != checkout:  # an environment in another's checkout
             return None
         changed = _said(git, checkout, "status", "--porcelain", "--untracked-files=no")
         return _said(git, checkout, "rev-parse", "HEAD") + ("+" if changed else "")

@@ -44,7 +44,7 @@ class JudgeBill:
     input_tokens: int
     output_tokens: int
     cost: float
-    """By the prices of the reward's judge; 0 where none are given."""
+    """By each judge's prices; 0 where none are given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,9 +166,11 @@ def _free(output: Path) -> int:
 
 def _bill(config: AlignmentConfig, counts: DataCounts, batches: Batches, steps: int, judgements: int) -> JudgeBill:
     gold_calls = judgements * counts.gold * config.gold.generations
-    calls = math.ceil(steps * batches.completions_per_step) + gold_calls
+    reward_calls = math.ceil(steps * batches.completions_per_step)
     rubric = counts.rubric_characters_mean / _CHARACTERS_PER_TOKEN + counts.criteria_mean * _CRITERION_TOKENS
-    read = math.ceil(calls * (_RULES_TOKENS + rubric + counts.prompt_tokens_mean + batches.completion_tokens))
-    written = math.ceil(calls * counts.criteria_mean * _VERDICT_TOKENS)
-    price = (read * config.reward.price_input + written * config.reward.price_output) / 1e6
-    return JudgeBill(calls, gold_calls, read, written, price)
+    read = _RULES_TOKENS + rubric + counts.prompt_tokens_mean + batches.completion_tokens
+    written = counts.criteria_mean * _VERDICT_TOKENS
+    prices = ((reward_calls, config.reward), (gold_calls, config.gold if config.gold.judge else config.reward))
+    cost = sum(calls * (read * one.price_input + written * one.price_output) / 1e6 for calls, one in prices)
+    calls = reward_calls + gold_calls
+    return JudgeBill(calls, gold_calls, math.ceil(calls * read), math.ceil(calls * written), cost)

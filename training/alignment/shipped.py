@@ -7,6 +7,7 @@ embedded judge would leave these open. The starter rubrics' own criteria are not
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Any
 
 from agent.state import AgentContext
@@ -44,6 +45,12 @@ def shipped_rows() -> Iterator[Row]:
         )
         if any(item.points > 0 for item in rubric):
             yield Row(entry.id, list(entry.conversation), rubric)
+
+
+@cache
+def kept_rows() -> tuple[Row, ...]:
+    """Return the same, worked out once in a process: it takes seconds."""
+    return tuple(shipped_rows())
 
 
 def shipped_criteria() -> dict[str, PrincipleCriterion]:

@@ -84,7 +84,7 @@ def rise_of(run: Run) -> Rise:
             f"{run.folder}: too few held-out questions have a score; raise data.gold_most and run it again"
         )
     coverage = min(first.coverage, last.coverage)
-    return Rise(run, before, after, gain, interval, n, coverage, _gains(first, last), _minutes(run.folder))
+    return Rise(run, before, after, gain, interval, n, coverage, last.gains_over(first), _minutes(run.folder))
 
 
 def scored(folder: Path) -> list[tuple[GoldPoint, float]]:
@@ -146,10 +146,6 @@ def table(rises: Sequence[Rise]) -> str:
 def told(found: Contrast) -> str:
     """Return a contrast in words."""
     return f"rubric less shuffled, all seeds: {found.gain:+.3f}, 95 % {_shown(found.interval)}, {found.n} questions"
-
-
-def _gains(first: GoldPoint, last: GoldPoint) -> dict[str, float]:
-    return {name: last.scores[name] - score for name, score in first.scores.items() if name in last.scores}
 
 
 def _minutes(folder: Path) -> float:

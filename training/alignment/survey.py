@@ -11,7 +11,6 @@ from array import array
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -148,16 +147,10 @@ def _rows(path: Path, passed_over: Counter[str]) -> Iterator[tuple[str, Row]]:
     if str(path) != SHIPPED:
         yield from placed_rows(path, passed_over)
         return
-    for row in _shipped():
+    from training.alignment.shipped import kept_rows
+
+    for row in kept_rows():
         yield f"{SHIPPED}: {row.id}", row
-
-
-@cache
-def _shipped() -> tuple[Row, ...]:
-    """Return the shipped questions, for which principles have to be retrieved: once in a process."""
-    from training.alignment.shipped import shipped_rows
-
-    return tuple(shipped_rows())
 
 
 def _refuse_shared(row: Row, place: str, found: _Sides) -> None:

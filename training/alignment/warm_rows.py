@@ -57,12 +57,12 @@ def shipped_answers(seed: int) -> Iterator[Answered]:
 
     Which of the two a coin decides, so that there is something left to learn. The same seed gives the same answers.
     """
-    from training.alignment.shipped import shipped_criteria, shipped_rows
+    from training.alignment.shipped import kept_rows, shipped_criteria
     from training.alignment.splits import is_gold
 
     criteria = shipped_criteria()
     coin = random.Random(seed)
-    rows = [row for row in shipped_rows() if not is_gold(row.id, HELD_OUT)]
+    rows = [row for row in kept_rows() if not is_gold(row.id, HELD_OUT)]
     asked = Counter(item.text for row in rows for item in row.rubric)
     for row in rows * ANSWERS:
         common = [criteria[item.text] for item in row.rubric if asked[item.text] >= COMMON]
