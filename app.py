@@ -137,7 +137,7 @@ def main(  # noqa: PLR0913, PLR0917  # each is an option of the command
     context = replace(load_context(settings), tells_criteria=True)
     conversations = Conversations(None if no_history else history or default_file())
     # A model is waited for; the embedded engine computes, and more steps at once than cores would slow each other down.
-    steps_at_once = max_running if settings.model else cores()
+    steps_at_once = max_running if settings.models else cores()
     store = open_reviews(reviews, others_come_in=auth is not None or no_auth)
     desk = Desk(context, conversations, max_running=max_running, max_waiting=max_waiting, steps_at_once=steps_at_once)
     lifespan = lifespan_of(desk, conversations, keep_days=keep_days)

@@ -10,7 +10,6 @@ import json
 import logging
 import sys
 from collections.abc import Callable
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,6 +18,7 @@ import typer
 from agent.batch.cli import batch
 from agent.batch.exports.cli import export
 from agent.cli_options import Judge, Library, Model, Principles, Redact, Rubrics, Seeds, Temperature, Trace
+from agent.entry_commands import add_commands
 from agent.serving.cli import serve
 from principles_store.errors import ClinAlignError
 
@@ -136,12 +136,7 @@ def print_json(data: Any) -> None:
 
 def main() -> None:
     """Run the command line; the console script."""
-    for entry in entry_points(group="clinalign.commands"):
-        loaded = entry.load()  # a group of commands, or one command
-        if isinstance(loaded, typer.Typer):
-            app.add_typer(loaded, name=entry.name)
-        else:
-            app.command(entry.name)(loaded)
+    add_commands(app, "clinalign.commands")
     run_command(app)
 
 

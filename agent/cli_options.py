@@ -32,7 +32,12 @@ Model = Annotated[
     ),
 ]
 Judge = Annotated[
-    str | None, typer.Option(help="The same of the model that judges; none: the writer.", envvar="CLINALIGN_JUDGE")
+    str | None,
+    typer.Option(
+        help="The same of the model that judges, small:FOLDER (a small judge), or both, small:FOLDER,provider:name; "
+        "none: the writer.",
+        envvar="CLINALIGN_JUDGE",
+    ),
 ]
 Temperature = Annotated[float | None, typer.Option(help="Of the model's sampling; none: the provider's own.")]
 Redact = Annotated[

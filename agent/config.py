@@ -14,6 +14,7 @@ from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from agent.errors import ConfigError
+from agent.judge_spec import EMBEDDED, SMALL, JudgeSpec, parse_judge
 from agent.ledger import Limits
 from principles_store.embedding import DEFAULT_MODEL
 
@@ -48,7 +49,8 @@ class Settings(BaseSettings):
     model: str | None = None
     """provider:name of the model that writes and revises; None: the embedded engine."""
     judge: str | None = None
-    """provider:name of the model that writes the rubric and judges; None: the same model."""
+    """provider:name of the model that writes the rubric and judges, small:FOLDER or small:FOLDER,provider:name (judge_spec.py);
+    None: the same model, or the embedded engine's detectors."""
     temperature: float | None = Field(None, ge=0, le=2)
     """None: the provider's own."""
     timeout_s: float = Field(120.0, gt=0, allow_inf_nan=False)
@@ -83,11 +85,30 @@ class Settings(BaseSettings):
     def _consistent(self) -> Settings:
         if not self.principles and not self.model:
             raise ValueError("principles=false needs a model: the embedded engine has nothing else to judge by")
-        if self.judge and not self.model:
-            raise ValueError("judge needs a model too: the embedded engine judges by itself")
-        if self.max_cost is not None and self.model and not (self.price_input or self.price_output):
+        if self.judges.rest and not self.judges.small and not self.model:
+            raise ValueError("judge needs a model too: the embedded engine judges by itself, or by small:FOLDER")
+        if self.judges.rest == EMBEDDED and self.model:
+            raise ValueError(f"judge {self.judge!r}: the detectors judge where no model is set; leave {EMBEDDED} out")
+        if self.max_cost is not None and self.models and not (self.price_input or self.price_output):
             raise ValueError("max_cost needs price_input and price_output, per million tokens")
         return self
+
+    @property
+    def judges(self) -> JudgeSpec:
+        """Return who judges besides the engine itself."""
+        return parse_judge(self.judge) if self.judge else JudgeSpec(None, None)
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Return the chat models that an answer may ask, each once."""
+        return tuple(dict.fromkeys(name for name in (self.model, self.judges.rest) if name and name != EMBEDDED))
+
+    def without_models(self) -> Settings:
+        """Return the settings by which no model is asked; of a cascade the small judge is left."""
+        judge = f"{SMALL}{self.judges.small}" if self.judges.small else None
+        if judge and self.judges.rest == EMBEDDED:
+            judge = self.judge
+        return self.model_copy(update={"model": None, "judge": judge})
 
     def limits(self) -> Limits:
         """Return the bounds of a run."""

@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent.config import Settings
 from agent.embedded import embedded_engine
 from agent.engine import Engine
+from agent.errors import ConfigError
+from agent.judge_spec import EMBEDDED
 from agent.seeds import NoSeeds, Seeds, StoredSeeds
 from agent.state import AgentContext
 from agent.trace import check_trace
-from principles_store.embedding import Embedder, load_embedder
+from principles_store.embedding import Embedder
 from principles_store.index import DEFAULT_K
 from principles_store.library import load_library
 from principles_store.rubric_set import load_rubrics
 from principles_store.scenario import load_classifier
-from principles_store.shared_embedding import BatchingEmbedder, EmbeddingMemory
+from principles_store.shared_embedding import shared_embedder
 from principles_store.store import default_store_dir, open_index, open_seed_index
 
 if TYPE_CHECKING:
     from agent.chat import ChatClient
+    from agent.embedded_judge import EmbeddedJudge
+    from agent.judge import Judge
+    from agent.small_judge.judge import SmallJudge
 
 DEFAULT_K_FOR_MODELS = 10
 """More than for the embedded engine: a model leaves out those that don't apply."""
@@ -36,13 +43,13 @@ def load_context(settings: Settings) -> AgentContext:
     if settings.trace:
         check_trace(settings.trace)
     engine = open_engine(settings) if settings.model else None  # first, so that a wrong name costs no waiting
-    encoder = load_embedder(settings.embedder, cache_dir=settings.cache, threads=settings.threads)
-    embedder = EmbeddingMemory(BatchingEmbedder(encoder))
+    judge = _judge_without_model(settings) if settings.judge and not engine else None
+    embedder = shared_embedder(settings.embedder, cache_dir=settings.cache, threads=settings.threads)
     index = open_index(load_library(settings.library), embedder, settings.store or default_store_dir())
     seeds = open_seeds(settings, embedder) if engine else NoSeeds()
     k = settings.k or (DEFAULT_K_FOR_MODELS if engine else DEFAULT_K)
     return AgentContext(
-        engine=engine or embedded_engine(index, embedder, k=k),
+        engine=engine or embedded_engine(index, embedder, k=k, judge=judge),
         classifier=load_classifier(embedder, cache_dir=settings.cache),
         index=index,
         embedder=embedder,
@@ -90,9 +97,43 @@ def open_client(settings: Settings, spec: str) -> ChatClient:
 
 def open_engine(settings: Settings) -> Engine:
     """Return the engine that asks the models of the settings; they must name one."""
+    from agent.cascade import CascadeJudge
     from agent.llm import llm_engine
+    from agent.llm_judge import ModelJudge
 
+    spec = settings.judges
+    small = _small_judge(settings, spec.small) if spec.small else None
     writer = open_client(settings, settings.model or "")
-    judge = writer if settings.judge in (None, settings.model) else open_client(settings, settings.judge)
-    windows = tuple(client.window for client in dict.fromkeys((writer, judge)) if client.window)
-    return llm_engine(writer, judge, limits=settings.limits(), windows=windows)
+    critic = writer if spec.rest in (None, settings.model) else open_client(settings, spec.rest)
+    return llm_engine(
+        writer,
+        critic,
+        limits=settings.limits(),
+        windows=tuple(client.window for client in dict.fromkeys((writer, critic)) if client.window),
+        judge=CascadeJudge(small, ModelJudge(critic)) if small and spec.rest else small,
+        overruled_by=small,
+    )
+
+
+def _judge_without_model(settings: Settings) -> Callable[[EmbeddedJudge], Judge]:
+    """Return what makes the judge of the settings from the detectors; a small judge is asked first in any case."""
+    from agent.cascade import CascadeJudge
+
+    spec = settings.judges
+    if spec.small is None:
+        raise ConfigError(f"judge {settings.judge!r} needs a model that writes; name one with --model")
+    small = _small_judge(settings, spec.small)
+    if spec.rest is None:
+        return lambda detectors: small
+    if spec.rest == EMBEDDED:
+        return lambda detectors: CascadeJudge(small, detectors)
+    from agent.llm_judge import ModelJudge
+
+    asked = ModelJudge(open_client(settings, spec.rest))
+    return lambda detectors: CascadeJudge(small, asked)
+
+
+def _small_judge(settings: Settings, folder: Path) -> SmallJudge:
+    from agent.small_judge.judge import load_small_judge
+
+    return load_small_judge(folder, cache_dir=settings.cache, threads=settings.threads)

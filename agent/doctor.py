@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from agent.config import Settings
+from agent.small_judge.calibration import SIDES
 from principles_store.embedding import DEFAULT_ID, DEFAULT_MODEL, default_cache_dir, exported_path
 from principles_store.errors import ClinAlignError
 from principles_store.library import load_library
@@ -20,6 +21,7 @@ PACKAGES = (
     "chromadb",
     "sentence-transformers",
     "onnxruntime",
+    "tokenizers",
     "torch",
     "gradio",
     "trl",
@@ -39,7 +41,8 @@ class Check:
 
 def run_checks(settings: Settings) -> list[Check]:
     """Return every check, the failing ones with what to do."""
-    return [_packages(), _engine(settings), *_library_and_index(settings), _export(settings)]
+    judge = [_small_judge(settings.judges.small)] if settings.judges.small else []
+    return [_packages(), _engine(settings), *judge, *_library_and_index(settings), _export(settings)]
 
 
 def _packages() -> Check:
@@ -55,17 +58,36 @@ def _version(name: str) -> str:
 
 
 def _engine(settings: Settings) -> Check:
-    if not settings.model:
-        return Check("engine", True, "embedded: no language model is configured, none is needed")
     from agent.models import check_model
 
-    names = {"writer": settings.model, "judge": settings.judge or settings.model}
     try:
-        for spec in dict.fromkeys(names.values()):
+        for spec in settings.models:
             check_model(spec)
     except ClinAlignError as error:
         return Check("engine", False, str(error))
-    return Check("engine", True, "llm: " + ", ".join(f"{role} {spec}" for role, spec in names.items()))
+    judged = f", judge {settings.judge}" if settings.judge else ""
+    if not settings.model:
+        return Check("engine", True, f"embedded: no language model writes, and none is needed{judged}")
+    return Check("engine", True, f"llm: writer {settings.model}{judged or f', judge {settings.model}'}")
+
+
+def _small_judge(folder: Path) -> Check:
+    from agent.small_judge.folder import read_judge_folder
+    from agent.small_judge.judge import check_encoder
+    from agent.small_judge.scorer import PairScorer
+
+    try:
+        found = read_judge_folder(folder)
+        check_encoder(found)
+        PairScorer(found.model())
+    except ClinAlignError as error:
+        return Check("small judge", False, str(error))
+    calibration = found.facts.calibration
+    never = [f"of {side} criteria" for side in SIDES if calibration.of(side).is_never_sure]
+    blind = f", never sure {' and '.join(never)}" if never else ""
+    return Check(
+        "small judge", True, f"{found.name} in {found.facts.serves}, for a risk of {calibration.risk:.0%}{blind}"
+    )
 
 
 def _library_and_index(settings: Settings) -> list[Check]:

@@ -1,21 +1,23 @@
 """The engine that needs no LLM, no key and no GPU: detectors as judge, the principles' own wording as reviser.
 
 It writes no medical facts of its own. Without a draft it composes what the principles alone can say, and says that no model
-is configured. Its judge is `embedded_judge.py`, its reviser `embedded_reviser.py`.
+is configured. Its judge is `embedded_judge.py` or one that is given, its reviser `embedded_reviser.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
+from agent.edit import Revision
 from agent.embedded_judge import EmbeddedJudge
 from agent.embedded_reviser import EmbeddedReviser, is_english
 from agent.engine import Case, Engine, OnSeen, WrittenRubric
 from agent.events import DraftToken
+from agent.judge import Judge
 from agent.ledger import Ledger
 from agent.retrieval import retrieve_principles
-from agent.rubric import Criterion
+from agent.rubric import Criterion, Verdict, is_satisfied
 from agent.sentences import count_words
 from principles_store.conversation import Conversation, last_turn
 from principles_store.embedding import Embedder
@@ -74,16 +76,56 @@ class LibraryRubric:
         )
 
 
-def embedded_engine(index: Index, embedder: Embedder, *, k: int) -> Engine:
-    """Return the engine over a library's index."""
-    judge = EmbeddedJudge(index, embedder)
-    return Engine(
+@dataclass(frozen=True)
+class AgreedReviser:
+    """Mends what the engine's judge finds failing and the detectors, too, by whose verdicts alone the reviser works."""
+
+    detectors: EmbeddedJudge
+    reviser: EmbeddedReviser
+
+    def revise(
+        self,
+        case: Case,
+        draft: str,
+        rubric: Sequence[Criterion],
+        verdicts: Sequence[Verdict],
+        *,
+        max_words: int,
+        ledger: Ledger,
+    ) -> Revision:
+        (own,) = self.detectors.judge(case.conversation, [draft], rubric, ledger=ledger)
+        agreed = [
+            detected
+            if is_satisfied(criterion, detected) or is_satisfied(criterion, given) is False
+            else Verdict("unknown")
+            for criterion, detected, given in zip(rubric, own, verdicts, strict=True)
+        ]
+        return self.reviser.revise(case, draft, rubric, agreed, max_words=max_words, ledger=ledger)
+
+
+def embedded_engine(
+    index: Index, embedder: Embedder, *, k: int, judge: Callable[[EmbeddedJudge], Judge] | None = None
+) -> Engine:
+    """Return the engine over a library's index; `judge` makes another judge than the detectors, from them if it likes."""
+    detectors = EmbeddedJudge(index, embedder)
+    reviser = EmbeddedReviser(detectors, index.library)
+    engine = Engine(
         name=f"embedded ({embedder.id})",
         drafter=PrincipleComposer(index, embedder, k),
         rubric_writer=LibraryRubric(),
-        judge=judge,
-        reviser=EmbeddedReviser(judge, index.library),
+        judge=detectors,
+        reviser=reviser,
         fitter=warn_unless_english,
+    )
+    if judge is None:
+        return engine
+    other = judge(detectors)
+    return replace(
+        engine,
+        name=f"embedded ({embedder.id}, judge {other.name})",
+        judge=other,
+        judge_name=other.name,
+        reviser=AgreedReviser(detectors, reviser),
     )
 
 

@@ -6,13 +6,16 @@ In a cascade the small judge gives the verdicts it is sure of and the model the 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from agent.errors import ConfigError
 
 SMALL = "small:"
-_NEXT = re.compile(r",(?=[a-z_]+:|embedded$)")
+EMBEDDED = "embedded"
+"""The detectors, which need no model."""
+_NEXT = re.compile(rf",(?=[a-z_]+:|{EMBEDDED}$)")
 """A comma before another judge; others are part of a folder's name."""
 
 
@@ -24,6 +27,12 @@ class JudgeSpec:
     """Folder of the small judge that is asked first."""
     rest: str | None
     """Who is asked for what that leaves open, or for everything; None: nobody, it stays unknown."""
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """Return the judges one by one, each as it would be named by itself."""
+        small = f"{SMALL}{self.small}" if self.small else None
+        return tuple(name for name in (small, self.rest) if name)
 
 
 def parse_judge(spec: str) -> JudgeSpec:
@@ -42,3 +51,30 @@ def parse_judge(spec: str) -> JudgeSpec:
     if len(others) > 1 or any(other.startswith(SMALL) for other in others):
         raise ConfigError(f"judge {spec!r}: a cascade is one small judge and one other, small:FOLDER,provider:name")
     return JudgeSpec(Path(folder), others[0] if others else None)
+
+
+def with_folder(judge: str, moved: Callable[[Path], Path | str]) -> str:
+    """Return a judge's name with the folder of its small judge, if there is one, put otherwise."""
+    spec = parse_judge(judge) if judge.startswith(SMALL) else None
+    if spec is None or spec.small is None:
+        return judge
+    return f"{SMALL}{moved(spec.small)}{f',{spec.rest}' if spec.rest else ''}"
+
+
+def cascade_name(small: str, rest: str) -> str:
+    """Name a cascade by its judges."""
+    return f"cascade({small}, {rest})"
+
+
+def judge_name(spec: str) -> str:
+    """Return how the judge of a spec calls itself, with the hash of a small judge's folder; opens no model.
+
+    Raises ConfigError for a cascade or a folder that can't be used.
+    """
+    if not spec.startswith(SMALL):  # a recording may have whatever is in a file's name
+        return spec
+    from agent.small_judge.folder import read_judge_folder
+
+    parsed = parse_judge(spec)
+    name = read_judge_folder(parsed.small).name if parsed.small else spec
+    return cascade_name(name, parsed.rest) if parsed.rest else name

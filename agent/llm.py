@@ -17,6 +17,7 @@ from agent.context_window import ContextWindow, estimate_tokens, fit
 from agent.edit import Edit, Revision, patched
 from agent.engine import Case, Engine
 from agent.events import DraftToken
+from agent.judge import Judge
 from agent.ledger import Ledger, Limits
 from agent.llm_judge import ModelCritic, ModelJudge
 from agent.llm_prompts import revise_prompt
@@ -97,17 +98,23 @@ class WindowFitter:
 
 def llm_engine(
     writer: ChatClient,
-    judge: ChatClient,
+    critic: ChatClient,
     *,
     limits: Limits,
     windows: tuple[ContextWindow, ...] = (),
+    judge: Judge | None = None,
+    overruled_by: Judge | None = None,
 ) -> Engine:
-    """Return the engine of one model, or of two: the judge also writes the rubric, so that no model marks its own draft."""
+    """Return the engine of one model, or of two: the critic also judges, so that no model marks its own draft.
+
+    `judge` judges in the critic's place where it is given, and `overruled_by` the critic's own verdicts on the draft.
+    """
+    judge = judge or ModelJudge(critic)
     return Engine(
         name=f"llm (writer {writer.name}, judge {judge.name})",
         drafter=ModelDrafter(writer),
-        rubric_writer=ModelCritic(judge, limits),
-        judge=ModelJudge(judge),
+        rubric_writer=ModelCritic(critic, limits, overruled_by),
+        judge=judge,
         reviser=ModelReviser(writer),
         drafts_from_model=True,
         weighs_principles=True,

@@ -6,12 +6,14 @@ Evidence is given by segment number and quoted by code. A judgement that can't b
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 
 from agent.chat import ChatClient
 from agent.criteria_seen import CriteriaReader
 from agent.engine import Case, OnSeen, WrittenRubric
-from agent.errors import ModelError
+from agent.errors import LimitReachedError, ModelError
+from agent.judge import Judge, checked_verdicts
 from agent.ledger import Ledger, Limits
 from agent.llm_prompts import critique_prompt, judge_prompt
 from agent.llm_schemas import (
@@ -36,6 +38,8 @@ class ModelCritic:
 
     client: ChatClient
     limits: Limits
+    overruled_by: Judge | None = None
+    """Where this judge is sure, its verdicts count: the one that accepts revisions then starts from its own view of the draft."""
 
     def write(self, case: Case, draft: str, *, ledger: Ledger, on_seen: OnSeen | None = None) -> WrittenRubric:
         seeds = case.seeds
@@ -58,7 +62,12 @@ class ModelCritic:
         criteria = tuple(
             Criterion(item.criterion, item.points, case.source_of(item.principle)) for item in reply.criteria
         )
-        return WrittenRubric(criteria, tuple(_verdict(item, draft, fix=item.fix) for item in reply.criteria))
+        verdicts = [_verdict(item, draft, fix=item.fix) for item in reply.criteria]
+        if self.overruled_by:
+            with suppress(LimitReachedError):  # by the critique itself, which is paid for; its own verdicts stand then
+                (sure,) = checked_verdicts(self.overruled_by, case.conversation, [draft], criteria, ledger=ledger)
+                verdicts = [_weighed(own, other) for own, other in zip(verdicts, sure, strict=True)]
+        return WrittenRubric(criteria, tuple(verdicts))
 
 
 @dataclass(frozen=True)
@@ -110,6 +119,11 @@ def _check_critique(reply: Critique, case: Case) -> None:
         raise ValueError(
             f"{seeded} criteria come from seeds; at most {MAX_FROM_SEEDS} may, keep those that matter most here"
         )
+
+
+def _weighed(own: Verdict, other: Verdict) -> Verdict:
+    """Return the other judge's verdict where it has one that differs; what to change about it is then nobody's word."""
+    return own if other.value in ("unknown", own.value) else replace(other, fix=None)
 
 
 def _verdict(given: AnswerVerdict | JudgedCriterion, answer: str, *, fix: str | None = None) -> Verdict:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from agent.entry_commands import add_commands
 from evals.ablation.cli import ablate
 from evals.agreement.cli import agreement
 from evals.answers.cli import run
@@ -19,7 +20,9 @@ from evals.cost_cli import load, overhead, prefix
 from evals.data.cli import app as data_app
 from evals.grading.bench_cli import grading
 from evals.grading.cli import grade
+from evals.grading.small_bench_cli import small_judge
 from evals.reports.cli import report
+from evals.robustness.cli import robustness
 
 if TYPE_CHECKING:
     from agent.state import AgentContext
@@ -28,12 +31,14 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Evaluate answers, and measure the agent and its parts.", no_args_is_help=True)
 _ANSWERS = "Evaluate answers"
 _SOFTWARE = "Measure the software"
+_JUDGES = "Make a judge"
 app.add_typer(data_app, name="data", rich_help_panel=_ANSWERS)
-for _command in (run, grade, report, compare, agreement, ablate):
+for _command in (run, grade, report, compare, agreement, robustness, ablate):
     app.command(rich_help_panel=_ANSWERS)(_command)
-for _measurement in (grading, overhead, load, chat_load, prefix):
+for _measurement in (grading, small_judge, overhead, load, chat_load, prefix):
     app.command(rich_help_panel=_SOFTWARE)(_measurement)
 app.add_typer(batch_app, name="batch", rich_help_panel=_SOFTWARE)
+add_commands(app, "clinalign.eval_commands", panel=_JUDGES)
 
 Rows = Annotated[Path, typer.Argument(help="JSONL file of conversations, plain or .gz.")]
 Limit = Annotated[int | None, typer.Option(help="Rows to read.", min=1)]

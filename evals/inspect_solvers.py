@@ -61,7 +61,7 @@ def agent(max_rounds: int | None = None, k: int | None = None) -> Solver:
 @named_by_us
 def embedded(max_rounds: int | None = None, k: int | None = None) -> Solver:
     """Have the model answer, and the engine that needs no model revise the answer."""
-    settings = load_settings(max_rounds=max_rounds, k=k).model_copy(update={"model": None, "judge": None})
+    settings = load_settings(max_rounds=max_rounds, k=k).without_models()
     agents = _Agents(settings)
 
     async def solve(state: TaskState, generate: Generate) -> TaskState:

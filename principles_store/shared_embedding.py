@@ -6,10 +6,12 @@ import threading
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future
+from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 
-from principles_store.embedding import Embedder, Vectors
+from principles_store.embedding import DEFAULT_MODEL, Embedder, Vectors, load_embedder
 
 MOST_TEXTS = 64
 """Encoded in one go; more would make the first wait for the last."""
@@ -87,3 +89,16 @@ class EmbeddingMemory:
     def forget(self) -> None:
         """Drop all vectors, so that a measurement starts from nothing."""
         self._known = {}
+
+
+def shared_embedder(
+    name: str = DEFAULT_MODEL, *, cache_dir: Path | None = None, threads: int | None = None
+) -> EmbeddingMemory:
+    """Return the one embedder that all parts of the process share; arguments and errors as of `load_embedder`."""
+    return _opened(name, cache_dir, threads)
+
+
+@lru_cache(maxsize=4)
+def _opened(name: str, cache_dir: Path | None, threads: int | None) -> EmbeddingMemory:
+    """By position alone: a cache takes a default that is left out for another call than the same one given."""
+    return EmbeddingMemory(BatchingEmbedder(load_embedder(name, cache_dir=cache_dir, threads=threads)))

@@ -93,21 +93,27 @@ class Plan:
     """Told as finished, at which it happens."""
     saving_s: float | None = None
     """After the checkpoint of step 4 begins to be written."""
+    is_judged: bool = False
+    """By the config's judges."""
 
 
 class Scores:
-    """A reward of its own: how many different characters there are; until it happens."""
+    """A reward of its own, how many different characters there are, or the one that it is given; until it happens."""
 
     __name__ = "scores"
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, reward: Any = None) -> None:
         self.calls = 0
         self.plan = plan
+        self.reward = reward
 
-    def __call__(self, prompts: Any, completions: Any, completion_ids: Any, **_: Any) -> list[float | None]:
+    def __call__(self, prompts: Any, completions: Any, completion_ids: Any, **columns: Any) -> list[float | None]:
         self.calls += 1
         if self.calls == self.plan.call:
             happen(self.plan.what)
+        if self.reward:
+            given: list[float | None] = self.reward(prompts, completions, completion_ids, **columns)
+            return given
         return [len(set(completion[0]["content"])) / 20 for completion in completions]
 
 
@@ -144,7 +150,13 @@ def _work(config: Path, plan: Plan) -> None:
             happen(plan.what)
 
     loaded = load_config(config, output=config.parent / "run")
-    end = train(loaded, Settings(), resume=plan.resume, wrap=lambda _: Scores(plan), echo=echo)
+    end = train(
+        loaded,
+        Settings(),
+        resume=plan.resume,
+        wrap=lambda own: Scores(plan, own if plan.is_judged else None),
+        echo=echo,
+    )
     sys.exit(end.exit_code)
 
 
@@ -160,7 +172,7 @@ def course(config: Path) -> dict[str, Any]:
     folder = config.parent / "run"
     steps = tomllib.loads(config.read_text())["grpo"]["max_steps"]
     state = json.loads((folder / f"checkpoint-{steps}" / "trainer_state.json").read_text())
-    timed = ("time", "runtime", "per_second", "model_preparation_time")
+    timed = ("time", "runtime", "second", "model_preparation_time")
     return {
         "log": [
             {key: value for key, value in line.items() if not any(word in key for word in timed)}

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from disagreeing import judgement
 
 from agent.errors import InputError
 from agent.state import DISCLAIMER
@@ -79,6 +81,26 @@ def test_gold_is_told_before_and_after_with_the_gain_question_by_question(tmp_pa
 def test_a_gain_that_may_be_chance_is_called_so(tmp_path: Path) -> None:
     after = GoldPoint(50, 0.26, 0.5, 1.0, 4, {"a": 0.9, "b": -0.4, "c": 0.5, "d": 0.04})
     assert "The interval holds 0: no gain is shown." in card_of(tmp_path, BEFORE, after)
+
+
+def test_the_reward_s_judge_is_told_beside_gold_where_they_were_compared(tmp_path: Path) -> None:
+    before, after = (
+        replace(point, disagreement=judgement([share] * 10, gaps=[share] * 10, risk=0.2))
+        for point, share in ((BEFORE, 0.2), (AFTER, 0.4))
+    )
+    text = card_of(tmp_path, before, after)
+    assert (
+        "(`small:tiny@1`), beside the gold judge:\n\n| held-out answers | before training | of this model, step 50 |"
+        in text
+    )
+    assert "| of them different | 20.0% | 40.0% |\n| … met, by gold unmet | 20.0% | 40.0% |" in text
+    assert "| score by it | 0.200 | 0.400 |" in text
+    assert "beside the gold judge" not in card_of(tmp_path)
+
+
+def test_what_the_reward_s_judge_left_unknown_is_told(tmp_path: Path) -> None:
+    text = card_of(tmp_path, judges={"train": {"verdicts": 1200, "unknown": 300}})
+    assert "| verdicts it left unknown | 25% of 1,200 |" in text
 
 
 def test_a_best_step_of_zero_says_that_nothing_was_better(tmp_path: Path) -> None:

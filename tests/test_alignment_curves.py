@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import random
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
+from disagreeing import judgement
 
 from agent.errors import InputError
 from training.alignment.curves import DARK, GOLD, TRAIN, draw_curves, smoothed
@@ -79,6 +81,15 @@ def test_every_quantity_has_its_panel(run_folder: Path, monkeypatch: pytest.Monk
     for label in ("reward", "no reward, %", "answer, tokens", "judge, cost\nper step", "step", "best by gold, step 30"):
         assert label in words
     assert "nothing logged" not in words
+
+
+def test_what_the_reward_s_judge_gets_wrong_has_a_panel_where_it_is_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for step, share in ((0, 0.1), (10, 0.3)):
+        append_point(tmp_path, replace(gold_point(step, 0.2, 0.3), disagreement=judgement([share] * 4)))
+    words = shown_text(tmp_path, monkeypatch)
+    assert {"verdicts of the\nreward's judge, %", "wrong by gold", "wrong and in the answer's favour"} <= set(words)
 
 
 def test_a_judge_without_a_price_is_shown_by_its_calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -92,7 +92,7 @@ def test_max_steps_win() -> None:
 
 
 def test_the_judges_bill_is_what_the_counts_say() -> None:
-    prices = {"price_input": 1.0, "price_output": 2.0}
+    prices = {"judge": "openai:fake", "price_input": 1.0, "price_output": 2.0}
     plan = plan_of(small(max_steps=100, gold={"every": 40, "generations": 2}, reward=prices))
 
     assert (plan.completions, plan.judgements) == (800, 4)
@@ -104,8 +104,16 @@ def test_the_judges_bill_is_what_the_counts_say() -> None:
 
 def test_a_gold_judge_of_its_own_has_its_own_prices() -> None:
     gold = {"every": 40, "generations": 2, "judge": "openai:other", "price_output": 5.0}
-    plan = plan_of(small(max_steps=100, gold=gold, reward={"price_input": 1.0}))
+    plan = plan_of(small(max_steps=100, gold=gold, reward={"judge": "openai:fake", "price_input": 1.0}))
     assert plan.judge.cost == pytest.approx((800 * (850 + 200 + 100 + 150 + 512) + 512 * 600 * 5) / 1e6)
+
+
+def test_a_judge_that_is_no_model_is_no_call() -> None:
+    plan = plan_of(small(max_steps=100, reward={"judge": "embedded"}, gold={"judge": "openai:fake"}))
+    assert plan.judge.calls == plan.judge.gold_calls == plan.judgements * 64
+    alone = plan_of(small(max_steps=100, reward={"judge": "embedded"}))
+    assert alone.judge.calls == alone.judge.input_tokens == 0
+    assert "no model is called" in alone.as_text()
 
 
 def test_nothing_is_against_a_run_that_fits() -> None:

@@ -15,11 +15,13 @@ from typing import Any
 
 import pytest
 from grpo_runs import HELD_OUT, course, write_run
+from small_judge_runs import GENERATIONS, WORDS, with_small_judges
 from tiny_qwen3 import build_tiny_qwen3
 from trained_tiny import load, logits
 
 from training.alignment.checkpoints import last_whole, step_of
 from training.alignment.export import export_best
+from training.alignment.gold import read_points
 from training.alignment.manifest import read_manifest
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
@@ -125,3 +127,15 @@ def test_one_process_that_is_killed_ends_all_and_the_run_goes_on_exactly(
     resumed = launch(config, "resume")
     assert resumed.returncode == 0, resumed.stderr[-3000:]
     assert course(config) == course(whole[0])
+
+
+def test_verdicts_on_held_out_answers_are_compared_once_whoever_has_them(tmp_path: Path) -> None:
+    config = with_small_judges(made_run(tmp_path))
+    ended = launch(config)
+    assert ended.returncode == 0, ended.stderr[-3000:]
+    found = [point.disagreement for point in read_points(config.parent / "run")]
+    assert len(found) == 5
+    for one in found:
+        assert one
+        assert one.whole.known + one.whole.open == len(WORDS) * GENERATIONS * HELD_OUT
+        assert len(one.questions) == HELD_OUT

@@ -149,6 +149,8 @@ def test_a_bound_stops_and_the_same_command_goes_on_with_a_bar_on_a_terminal(sou
         ),
         (("--model", "hf:FOLDER", "--processes", "2"), "hf:FOLDER is loaded into this process"),
         (("--engine", "embedded", "--model", "openai:fake"), "--engine embedded uses no model"),
+        (("--engine", "embedded", "--judge", "small:a,openai:fake"), "--engine embedded uses no model"),
+        (("--engine", "embedded", "--judge", "small:a"), "a is no small judge"),
         (("--max-cost", "1"), "--max-cost needs CLINALIGN_PRICE_INPUT"),
         (("--library", "missing"), "missing"),
     ],

@@ -24,7 +24,7 @@ from waiting import wait_until
 
 from agent.batch.errors import BatchError
 from agent.batch.ray_cluster import connected
-from agent.batch.ray_pool import RayRunner
+from agent.batch.ray_pool import RayRunner, _for_nodes
 from agent.batch.revising import AgentOpener, Revising
 from agent.batch.rows import Row
 from agent.batch.run import BatchRun
@@ -262,3 +262,10 @@ def test_an_address_without_a_cluster_is_refused_at_once(address: str, message: 
     told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert message in told.stderr.splitlines()[-1]
     assert time.monotonic() - began < 20
+
+
+def test_a_node_with_another_working_directory_finds_the_small_judge(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert _for_nodes(Settings(judge="small:a,openai:b")).judge == f"small:{tmp_path.resolve()}/a,openai:b"

@@ -14,7 +14,7 @@ from agent.state import AgentContext
 from agent.testing import FakeServer, Fault
 from evals.dataset import DatasetError
 from evals.graded import read_graded
-from evals.grading.embedded import EmbeddedGrader
+from evals.grading.local import LocalGrader
 from evals.grading.model import ModelGrader
 from evals.grading.panel import Panel
 from evals.grading.rehearsed import Asked
@@ -194,12 +194,12 @@ def test_half_a_character_is_no_trouble_to_the_embedded_judge(place: str, contex
         row["response"] += " \ud83d"
     else:
         row["rubrics"][0]["criterion"] += " \ud83d"
-    tally = done(grading(EmbeddedGrader(context.engine.judge), output, [row]))
+    tally = done(grading(LocalGrader(context.engine.judge), output, [row]))
     assert (tally.failed, tally.unknown) == (0, 4)
 
 
 def test_an_empty_answer_is_no_trouble_to_the_embedded_judge(context: AgentContext, output: Path) -> None:
-    tally = done(grading(EmbeddedGrader(context.engine.judge), output, [{**answer_rows(1)[0], "response": ""}]))
+    tally = done(grading(LocalGrader(context.engine.judge), output, [{**answer_rows(1)[0], "response": ""}]))
     assert (tally.failed, tally.criteria) == (0, 4)
 
 
@@ -215,7 +215,7 @@ def test_answers_that_failed_stay_errors_and_cost_nothing(output: Path) -> None:
 
 
 def test_what_the_embedded_judge_does_not_know_is_no_error(context: AgentContext, output: Path) -> None:
-    tally = done(grading(EmbeddedGrader(context.engine.judge), output, answer_rows(2)))
+    tally = done(grading(LocalGrader(context.engine.judge), output, answer_rows(2)))
     assert (tally.failed, tally.spent.calls, tally.calls_per_answer) == (0, 0, None)
     assert tally.unknown == 8
     assert all(verdict["explanation"] for row in rows_in(output) for verdict in row["verdicts"])

@@ -96,7 +96,9 @@ def test_the_console_script_and_its_commands_are_declared(installed: Path) -> No
     (entry_points,) = installed.glob("clinalign-*.dist-info/entry_points.txt")
     declared = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     text = entry_points.read_text(encoding="utf-8")
-    for name, target in {**declared["scripts"], **declared["entry-points"]["clinalign.commands"]}.items():
+    points = declared["entry-points"]
+    commands = declared["scripts"] | points["clinalign.commands"] | points["clinalign.eval_commands"]
+    for name, target in commands.items():
         assert f"{name} = {target}" in text
         module = target.split(":")[0]
         assert (installed / (module.replace(".", "/") + ".py")).is_file(), f"{target} is not in the wheel"

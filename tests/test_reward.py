@@ -46,7 +46,7 @@ def test_equal_completions_are_judged_once_in_a_step_and_over_all_steps(tmp_path
         assert reward(**same) == [1.0, -0.4, 1.0, 1.0]
         assert len(server.requests) == 2
     assert reward.totals.train.as_dict() | {"seconds": 0, "input_tokens": 0, "output_tokens": 0} == {
-        "judged": 8, "distinct": 4, "kept": 2, "none": {}, "retries": 0, "seconds": 0.0,
+        "judged": 8, "distinct": 4, "kept": 2, "verdicts": 24, "unknown": 0, "none": {}, "retries": 0, "seconds": 0.0,
         "calls": 2, "input_tokens": 0, "output_tokens": 0, "cost": 0.0,
     }  # fmt: skip
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from toy_index import WordEmbedder
 
-from principles_store.embedding import Embedder, Vectors
-from principles_store.shared_embedding import MOST_TEXTS, BatchingEmbedder, EmbeddingMemory
+from principles_store.embedding import DEFAULT_MODEL, Embedder, Vectors
+from principles_store.shared_embedding import MOST_TEXTS, BatchingEmbedder, EmbeddingMemory, shared_embedder
 
 SENTENCES = [
     f"{start} {symptom}, and {end}."
@@ -124,3 +124,7 @@ def test_no_thread_waits_for_ever_under_a_storm() -> None:
         requests = [[f"word{number}", f"word{number + 1}"] for number in range(2000)]
         results = [future.result(60) for future in [threads.submit(batching.encode, request) for request in requests]]
     assert all(np.array_equal(result, WordEmbedder().encode(r)) for r, result in zip(requests, results, strict=True))
+
+
+def test_whoever_asks_for_the_default_embedder_gets_the_same_one() -> None:
+    assert shared_embedder(DEFAULT_MODEL) is shared_embedder() is shared_embedder(cache_dir=None, threads=None)

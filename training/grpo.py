@@ -110,7 +110,7 @@ def train(
     with Interrupts(processes=args.world_size) as interrupts:
         reward = open_reward_of(config, settings, args, model, tokenizer)
         try:
-            guard = RewardGuard(wrap(reward), waiting=interrupts.waiting)
+            guard = RewardGuard(wrap(reward), waiting=interrupts.waiting, watched=reward.watched)
             trainer = build_trainer(config, args, data, (model, tokenizer), guard)
             add_callbacks(trainer, config, interrupts, reward, echo)
             stop = go(trainer, interrupts, every=config.gold.every)

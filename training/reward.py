@@ -22,6 +22,7 @@ from training.alignment.reward_log import append_step, read_totals
 from training.alignment.reward_report import GOLD, TRAIN, StepReport, merged
 from training.alignment.rows import RewardCriterion
 from training.alignment.stopping import BlindSteps, TrainingStopped, check_cost
+from training.alignment.watched_judge import WatchedJudge, open_watched
 
 if TYPE_CHECKING:
     from agent.config import Settings
@@ -65,10 +66,15 @@ class RubricReward:
         end_tokens: Collection[int],
         gather: Gather = lambda report: [report],
         is_first: bool = True,
+        watched: WatchedJudge | None = None,
     ) -> None:
-        """`juries` by split; `gather` returns the reports of all processes; the first writes the run's log."""
+        """`juries` by split; `gather` returns the reports of all processes; the first writes the run's log.
+
+        `watched` gives its own verdicts on the held-out answers beside the gold judge's.
+        """
         self.__name__ = "rubric_reward"  # TRL names its metrics by it
         self.totals = read_totals(folder)
+        self.watched = watched
         self._rules, self._juries, self._folder = rules, juries, folder
         self._end_tokens = frozenset(end_tokens)
         self._gather, self._is_first = gather, is_first
@@ -119,6 +125,10 @@ class RubricReward:
         is_judged = [kind == GOLD or self._rules.truncated == "judge" or not one.is_truncated for one in batch]
         cases = [one.case() for one, wanted in zip(batch, is_judged, strict=True) if wanted]
         judged = self._juries[kind].judge(cases)
+        if kind == GOLD and self.watched:
+            axes = [tuple(criterion.axis for criterion in one.rubric) for one in batch]
+            left_s = self._rules.deadline_seconds - (time.monotonic() - began)
+            self.watched.compare(cases, axes, judged.outcomes, within_s=left_s)
         outcomes = iter(judged.outcomes)
         rewards = [
             self._of_outcome(one, next(outcomes), kind, report) if wanted else self._of_truncated(report)
@@ -190,7 +200,15 @@ def open_reward(
     """
     juries = open_juries(config, settings, folder, world_size=world_size, rank=rank)
     gather: Gather = _gathered if world_size > 1 else lambda report: [report]
-    return RubricReward(config.reward, juries, folder, end_tokens=end_tokens, gather=gather, is_first=rank == 0)
+    return RubricReward(
+        config.reward,
+        juries,
+        folder,
+        end_tokens=end_tokens,
+        gather=gather,
+        is_first=rank == 0,
+        watched=open_watched(config, settings, juries[TRAIN].grader),
+    )
 
 
 def visible_text(completion: Any) -> str:

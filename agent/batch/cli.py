@@ -28,6 +28,7 @@ from agent.batch.cli_options import (
 )
 from agent.cli_options import Judge, Library, Model, Principles, Redact, Rubrics, Seeds, Temperature, Trace
 from agent.errors import ConfigError
+from agent.judge_spec import EMBEDDED, parse_judge
 
 if TYPE_CHECKING:
     from agent.batch.run import BatchRun
@@ -84,8 +85,8 @@ def batch(  # noqa: PLR0913, PLR0917  # each is an option of the command
     from agent.telemetry import configure_telemetry
 
     configure_telemetry()
-    if engine == "embedded" and any(_is_typed(command, name) for name in ("model", "judge")):
-        raise ConfigError("--engine embedded uses no model; leave out --model and --judge")
+    if engine == "embedded":
+        _refuse_models(command, judge)
     settings = load_settings(
         model=model,
         judge=judge,
@@ -100,7 +101,7 @@ def batch(  # noqa: PLR0913, PLR0917  # each is an option of the command
         trace=trace,
     )
     if engine == "embedded":
-        settings = settings.model_copy(update={"model": None, "judge": None})
+        settings = settings.without_models()
     opener = AgentOpener(settings)
     run = BatchRun(
         Revising(rows, settings),
@@ -160,6 +161,13 @@ def run_out(run: BatchRun, *, as_json: bool, then: str = "") -> NoReturn:
         sys.stderr.flush()
         os._exit(code)
     raise typer.Exit(code)
+
+
+def _refuse_models(command: typer.Context, judge: str | None) -> None:
+    """Raise ConfigError for a model in the command; those of the environment are left aside."""
+    asks = judge is not None and parse_judge(judge).rest not in (None, EMBEDDED)
+    if _is_typed(command, "model") or (asks and _is_typed(command, "judge")):
+        raise ConfigError("--engine embedded uses no model; leave out --model, and --judge but for small:FOLDER")
 
 
 def _is_typed(command: typer.Context, name: str) -> bool:

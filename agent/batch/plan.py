@@ -135,9 +135,10 @@ def make_plan(
     from principles_store.rubric_set import load_rubrics
 
     library = load_library(settings.library)
-    shaping = {name: getattr(settings, name) for name in COMPARED}
+    shaping = _values(settings, COMPARED)
     shaping["k"] = settings.k or (DEFAULT_K_FOR_MODELS if settings.model else DEFAULT_K)
-    shaping["judge"] = None if settings.judge == settings.model else settings.judge
+    if settings.judge == settings.model:
+        shaping["judge"] = None
     return Plan(
         input=str(source.resolve()) if source else None,
         input_sha256=sha256,
@@ -145,7 +146,7 @@ def make_plan(
         library_hash=library.content_hash,
         settings=shaping,
         rubrics_hash=load_rubrics(settings.rubrics).content_hash if settings.model and settings.seeds else "",
-        prompts=(prompt_hashes() if settings.model else {}) | dict(prompts or {}),
+        prompts=(prompt_hashes() if settings.models else {}) | dict(prompts or {}),
         work=dict(work or {}),
     )
 
@@ -171,7 +172,7 @@ def make_plan_without_agent(
         library="",
         library_hash="",
         rubrics_hash="",
-        settings={name: getattr(settings, name) for name in compared},
+        settings=_values(settings, compared),
         prompts=prompts,
         work=work,
     )
@@ -222,6 +223,16 @@ def prompt_hashes() -> dict[str, str]:
     from agent.prompt import PROMPT_FOLDER, load_prompt
 
     return {file.stem: load_prompt(file.stem).hash for file in sorted(PROMPT_FOLDER.glob("*.md"))}
+
+
+def _values(settings: Settings, names: Sequence[str]) -> dict[str, Any]:
+    """Return settings by name; a small judge is what its folder holds, wherever that lies."""
+    from agent.judge_spec import judge_name
+
+    values = {name: getattr(settings, name) for name in names}
+    if values.get("judge"):
+        values["judge"] = judge_name(values["judge"])
+    return values
 
 
 def _shown(name: str, value: Any) -> str:

@@ -22,6 +22,7 @@ from agent.batch.errors import BatchError
 from agent.batch.job import Opener, with_settings
 from agent.batch.task import Done, Event, Fatal, Left, Task
 from agent.batch.worker import HALT, Order, Ready
+from agent.cores import usable_cores
 
 _AHEAD = 2
 """Tasks that wait in a process, so that a thread that is done need not wait for the batch."""
@@ -167,9 +168,3 @@ class _Worker:
         """Kill it; whoever listens to it closes the connection."""
         self._process.kill()
         self._process.wait()
-
-
-def usable_cores() -> int:
-    """Return how many cores this process may use."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1

@@ -26,6 +26,7 @@ from agent.batch.task import Event, Fatal, Task
 from agent.batch.worker import Ready
 from agent.config import Settings
 from agent.errors import ConfigError
+from agent.judge_spec import with_folder
 
 _log = logging.getLogger(__name__)
 
@@ -215,4 +216,5 @@ def _for_nodes(settings: Settings) -> Settings:
     store = settings.store
     if store and "://" not in store:
         store = str(Path(store).resolve())
-    return settings.model_copy(update={**paths, "store": store, "threads": settings.threads or 1})
+    judge = settings.judge and with_folder(settings.judge, Path.resolve)
+    return settings.model_copy(update={**paths, "store": store, "judge": judge, "threads": settings.threads or 1})

@@ -55,7 +55,7 @@ class AgentOpener:
 
     @property
     def models(self) -> tuple[str, ...]:
-        return tuple(name for name in (self.settings.model, self.settings.judge) if name)
+        return self.settings.models
 
     @property
     def is_local(self) -> bool:

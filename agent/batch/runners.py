@@ -127,7 +127,7 @@ def make_ray_runner(opener: Opener, address: str, *, concurrency: int, actors: i
 
 def _useful_processes(opener: Opener, concurrency: int) -> int:
     """Return a process per core where the rows would keep it busy: all of the embedded engine's, or many waiting for a model."""
-    from agent.batch.processes import usable_cores
+    from agent.cores import usable_cores
 
     wanted = concurrency // _ROWS_PER_PROCESS if opener.models else concurrency
     return max(1, min(usable_cores(), wanted, _MOST_PROCESSES))

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from math import exp
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from agent.rubric import Criterion, VerdictValue
 
 Polarity = Literal["positive", "negative"]
+SIDES: tuple[Polarity, ...] = get_args(Polarity)
 
 
 def polarity(criterion: Criterion) -> Polarity:
@@ -29,6 +30,11 @@ class SideCalibration:
     unmet_to: float | None
     """Up to this probability of met, the verdict is unmet; None: never, since no bound keeps the risk."""
     met_from: float | None
+
+    @property
+    def is_never_sure(self) -> bool:
+        """Tell whether all verdicts of this polarity are unknown."""
+        return self.unmet_to is None and self.met_from is None
 
     def probability(self, logit: float) -> float:
         """Return the probability that the criterion is met."""

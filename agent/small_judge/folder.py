@@ -1,18 +1,18 @@
 """The folder of a small judge: what is in it, and whether it is whole and of this version.
 
-    judge.json        what the judge is: layout, calibration, which model file serves, hashes, what it was trained on
-    model.onnx        the cross-encoder in float32
-    model-int8.onnx   the same with weights in eight bits
-    tokenizer.json
-    README.md         the card
+judge.json        what the judge is: layout, calibration, which model file serves, hashes, what it was trained on
+model.onnx        the cross-encoder in float32
+model-int8.onnx   the same with weights in eight bits
+tokenizer.json
+README.md         the card
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal
 
@@ -76,7 +76,7 @@ class JudgeFolder:
     def name(self) -> str:
         """Name the judge by what its verdicts depend on: weights, layout and calibration, not by where it lies."""
         told = json.dumps(self.facts.as_dict(), sort_keys=True)
-        return f"small:{self.path.resolve().name}@{sha256(told.encode()).hexdigest()[:12]}"
+        return f"small:{self.path.resolve().name}@{hashlib.sha256(told.encode()).hexdigest()[:12]}"
 
 
 def read_judge_folder(path: Path) -> JudgeFolder:
@@ -103,7 +103,8 @@ def read_judge_folder(path: Path) -> JudgeFolder:
 
 def file_digest(file: Path) -> str:
     """Return the SHA-256 of a file in hex."""
-    return sha256(file.read_bytes()).hexdigest()
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def _facts(data: Mapping[str, Any]) -> JudgeFacts:

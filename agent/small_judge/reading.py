@@ -8,8 +8,9 @@ with a mark where some are left out. Room that the answer doesn't need goes to t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 _MARKS = ("[CLS]", "[SEP]", "…")
 _SPECIAL = 4
 """Tokens that are neither criterion nor conversation nor answer."""
+_HALF_CHARACTER = re.compile(r"[\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -83,11 +85,11 @@ class PairReader:
         self._passages_of = lru_cache(maxsize=256)(self._passages)
         self._tokens = lru_cache(maxsize=4096)(self._encoded)
 
-    def read(
-        self, conversation: Conversation, answers: Sequence[str], rubric: Sequence[Criterion]
-    ) -> list[list[Pair]]:
-        """Return pairs[answer][criterion]."""
-        turns = self._tokens("\n".join(f"{turn['role']}: {turn['content']}" for turn in conversation))
+    def read(self, conversation: Conversation, answers: Sequence[str], rubric: Sequence[Criterion]) -> list[list[Pair]]:
+        """Return pairs[answer][criterion]; half characters, which no tokenizer takes, are read as unknown ones."""
+        answers = [_whole(answer) for answer in answers]
+        rubric = [replace(criterion, text=_whole(criterion.text)) for criterion in rubric]
+        turns = self._tokens(_whole("\n".join(f"{turn['role']}: {turn['content']}" for turn in conversation)))
         nearness = self._nearness(answers, rubric)
         return [
             [
@@ -146,6 +148,11 @@ class PairReader:
 
     def _encoded(self, text: str) -> tuple[int, ...]:
         return tuple(self._tokenizer.encode(text, add_special_tokens=False).ids)
+
+
+def _whole(text: str) -> str:
+    """Return a text of the same length that can be encoded."""
+    return _HALF_CHARACTER.sub("\ufffd", text)
 
 
 def _tail(tokens: tuple[int, ...], room: int) -> tuple[int, ...]:

@@ -18,7 +18,7 @@ from agent.config import Settings
 from agent.errors import ConfigError, InputError
 from agent.ledger import Ledger, Limits
 from agent.llm import ModelReviser
-from agent.llm_judge import ModelJudge
+from agent.llm_judge import ModelCritic
 from agent.seeds import NoSeeds
 from agent.state import AgentContext
 from evals.ablation.true_labels import OracleClassifier, true_labels
@@ -70,7 +70,7 @@ class Arm:
         return self.principles == "none" and not self.seeds
 
     def models(self, settings: Settings) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(name for name in (settings.model, settings.judge) if name))
+        return settings.models
 
     def plan(self, settings: Settings, data: Path, sha256: str, work: Mapping[str, Any]) -> Plan:
         shape = {"arm": self.name, "rounds": self.rounds, "calls per round": CALLS_PER_ROUND, **work}
@@ -129,12 +129,16 @@ def criticised(context: AgentContext, question: Question, memory: CallMemory) ->
     from evals.self_critique import self_critique
 
     engine, draft = context.engine, question.draft
-    if not isinstance(engine.reviser, ModelReviser) or not isinstance(engine.judge, ModelJudge) or draft is None:
+    if (
+        not isinstance(engine.reviser, ModelReviser)
+        or not isinstance(engine.rubric_writer, ModelCritic)
+        or draft is None
+    ):
         raise ConfigError("self-critique needs a model and a draft")
     ledger = Ledger(context.limits, clock=context.clock, memory=memory)
     conversation, warning = engine.fitter(question.conversation, draft)
     found = self_critique(
-        engine.reviser.client, engine.judge.client, conversation, draft, ledger=ledger, seed=context.seed
+        engine.reviser.client, engine.rubric_writer.client, conversation, draft, ledger=ledger, seed=context.seed
     )
     more = {
         "draft": draft,

@@ -30,7 +30,7 @@ Graders = Annotated[
     typer.Option(
         "--grader",
         metavar="SPEC",
-        help="Who grades: provider:name, embedded, or recorded:FILE; several are a panel. Not the agent's own judge.",
+        help="Who grades, as eval grade --judge takes it; several are a panel. Not the agent's own judge.",
     ),
 ]
 Folder = Annotated[
@@ -215,14 +215,15 @@ def _report(ablation: Ablation, progress: Progress, options: Options) -> Report:
 
 def _made_of(ablation: Ablation) -> dict[str, str]:
     """Return what the figures were made of, by name."""
+    from agent.judge_spec import judge_name
     from evals.dataset import file_hash
 
     settings, judging = ablation.settings, ablation.judging
     return {
         "data": f"{ablation.data.name}, sha256 {file_hash(ablation.data)}",
         "model": settings.model or "",
-        "judge": settings.judge or settings.model or "",
-        "graders": ", ".join(judging.specs),
+        "judge": judge_name(settings.judge) if settings.judge else settings.model or "",
+        "graders": ", ".join(judge_name(spec) for spec in judging.specs),
         "protocol": "one criterion per call" if judging.per_criterion else "all criteria in one call",
     }
 

@@ -24,7 +24,7 @@ from evals.answers.ways import ModelAlone, model_of
 from evals.dataset import file_hash, read_rows
 from evals.graded import GradedAnswer
 from evals.grading.answers import Answers
-from evals.grading.grader import Grader, check_specs, models_of
+from evals.grading.grader import Grader, check_specs, parts_of
 from evals.grading.job import GraderOpener, Grading, Judging
 
 GRADE_LABELS = {"graded": "graded", "same": "same text as the draft"}
@@ -77,10 +77,10 @@ class Ablation:
     @property
     def warnings(self) -> list[str]:
         """Return what makes the result weaker than it looks."""
-        own = self.settings.judge or self.settings.model
-        if own in models_of(self.judging.specs):
+        own = self.settings.judges.parts or (self.settings.model,)
+        if shared := [name for name in own if name in parts_of(self.judging.specs)]:
             return [
-                f"the grader {own} is also the judge by which the agent accepts its revisions: an arm that pleases it gains "
+                f"the grader {shared[0]} is also the judge by which the agent accepts its revisions: an arm that pleases it gains "
                 "by that; grade with another model"
             ]
         return []

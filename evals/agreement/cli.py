@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-import re
 import shlex
-import sys
-from collections.abc import Callable, Sequence
-from contextlib import redirect_stdout
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,8 +17,6 @@ from agent.errors import ConfigError
 if TYPE_CHECKING:
     from evals.agreement.pairs import Reference
     from evals.agreement.summary import AgreementSummary
-
-SOME_ARE_ERRORS = 1
 
 
 def agreement(  # noqa: PLR0913, PLR0917  # each is an option of the command
@@ -61,6 +56,7 @@ def agreement(  # noqa: PLR0913, PLR0917  # each is an option of the command
     from evals.agreement.pairs import first_answers, match, read_reference
     from evals.agreement.summary import summarise
     from evals.grading.cli import grade
+    from evals.grading.within import SOME_ARE_ERRORS, graded_within, verdicts_name
 
     if (graded is None) == (not judge):
         raise ConfigError("give either GRADED, a file of verdicts, or --judge SPEC, for example --judge embedded")
@@ -69,11 +65,11 @@ def agreement(  # noqa: PLR0913, PLR0917  # each is an option of the command
     failed = False
     if graded is None:
         specs = judge or []
-        graded = output or Path(_verdicts_name(reference, specs, per_criterion=per_criterion))
+        graded = output or Path(verdicts_name(reference, specs, ".graded.jsonl", per_criterion=per_criterion))
         answers = _write_answers(whole, graded)
         grading = {"per_criterion": per_criterion, "limit": limit, "temperature": temperature, "library": library}
         grading |= {"max_cost": max_cost, "retry_errors": retry_errors, "fresh": fresh, "concurrency": concurrency}
-        failed = _judge(lambda: grade(answers, graded, specs, **grading))  # type: ignore[arg-type]
+        failed = graded_within(lambda: grade(answers, graded, specs, **grading))  # type: ignore[arg-type]
     truth = whole if limit is None else first_answers(whole, limit)
     summary = summarise(truth, match(truth, graded), samples=samples, seed=seed)
     options = [f"--seed={seed}", f"--samples={samples}", *([f"--limit={limit}"] if limit else [])]
@@ -92,12 +88,6 @@ def _check_outputs(reference: Path, graded: Path | None, outputs: Sequence[Path]
         raise ConfigError(f"{graded}: human labels; they come first: clinalign eval agreement LABELS GRADED")
 
 
-def _verdicts_name(reference: Path, specs: Sequence[str], *, per_criterion: bool) -> str:
-    stem = reference.name.removesuffix(".gz").removesuffix(".jsonl")
-    judges = re.sub(r"[^\w.-]+", "-", "+".join(specs)).strip("-")
-    return f"{stem}.{judges}{'.per-criterion' if per_criterion else ''}.graded.jsonl"
-
-
 def _write_answers(reference: Reference, graded: Path) -> Path:
     """Write the answers to be graded beside their verdicts; an unchanged file is left alone."""
     from evals.agreement.pairs import answer_rows
@@ -109,18 +99,6 @@ def _write_answers(reference: Reference, graded: Path) -> Path:
         write_report(path, text)
     typer.echo(f"answers to judge: {path}; verdicts: {graded}", err=True)
     return path
-
-
-def _judge(run: Callable[[], None]) -> bool:
-    """Grade, telling how it goes on standard error; return whether some failed. Leaves with its exit code if it didn't end."""
-    try:
-        with redirect_stdout(sys.stderr):
-            run()
-    except typer.Exit as ended:
-        if ended.exit_code not in (0, SOME_ARE_ERRORS):
-            raise
-        return ended.exit_code == SOME_ARE_ERRORS
-    return False
 
 
 def _tell(

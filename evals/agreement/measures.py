@@ -43,6 +43,8 @@ class Compared:
     points: int | None = None
     category: str | None = None
     tags: tuple[str, ...] = ()
+    giver: str | None = None
+    """Of a cascade, the judge that was asked last."""
 
 
 @dataclass(frozen=True)

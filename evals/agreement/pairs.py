@@ -18,6 +18,7 @@ from evals.agreement.labels import Labelled, read_labels, text_key
 from evals.agreement.measures import Compared
 from evals.dataset import DatasetError
 from evals.graded import GradedAnswer, read_graded
+from evals.shares import givers
 
 Kind = Literal["labels", "graded"]
 NO_POINTS = "points:not-given"
@@ -43,6 +44,8 @@ class Verdict(NamedTuple):
     tags: tuple[str, ...]
     answer: str
     """The id of the graded row."""
+    giver: str | None
+    """Of a cascade, the judge that was asked last."""
 
 
 @dataclass(frozen=True)
@@ -160,10 +163,10 @@ def _read_verdicts(path: Path) -> tuple[dict[tuple[str, str], list[Verdict]], st
     for answer in read_graded(path):
         judge = answer.judge
         text = text_key(answer.conversation, answer.response)
-        for criterion, grade in zip(answer.rubric, answer.grades, strict=True):
+        for criterion, grade, giver in zip(answer.rubric, answer.grades, givers(answer), strict=True):
             points = None if NO_POINTS in criterion.tags else criterion.points
             found[text, criterion.text.strip()].append(
-                Verdict(grade.met, points, (*criterion.tags, *answer.tags), answer.id)
+                Verdict(grade.met, points, (*criterion.tags, *answer.tags), answer.id, giver)
             )
     return dict(found), judge
 
@@ -195,6 +198,7 @@ def _compared(item: Labelled, verdict: Verdict) -> Compared:
         points=verdict.points if item.points is None else item.points,
         category=category,
         tags=tuple(tag for tag in tags if tag not in (category, NO_POINTS)),
+        giver=verdict.giver,
     )
 
 

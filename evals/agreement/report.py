@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from evals.agreement.humans import FEWEST, Humans
@@ -12,6 +13,8 @@ from evals.reports.facts import counted
 from evals.reports.groups import kind_title, tag_kind, tag_name
 
 EMBEDDED_ONLY_FOR_SMOKE_TESTS = "The embedded judge is for smoke tests and not for publication."
+_PARTS = re.compile(r"[(), ]+")
+"""What stands between the judges in the name of a panel or a cascade."""
 _MEASURES = {
     "macro_f1": "macro-F1",
     "kappa": "Cohen's κ",
@@ -52,9 +55,10 @@ def sections(summary: AgreementSummary) -> Iterator[Section]:
     yield _leaning(summary)
     yield _confusion(summary.overall)
     yield from _group_sections(summary)
-    if summary.warnings or summary.judge.startswith("embedded"):
+    has_embedded = "embedded" in _PARTS.split(summary.judge)
+    if summary.warnings or has_embedded:
         lines = [f"- {warning}" for warning in summary.warnings]
-        lines += [f"- {EMBEDDED_ONLY_FOR_SMOKE_TESTS}"] * summary.judge.startswith("embedded")
+        lines += [f"- {EMBEDDED_ONLY_FOR_SMOKE_TESTS}"] * has_embedded
         yield Section("Read with care", lines=tuple(lines))
 
 
@@ -178,6 +182,7 @@ def _confusion(whole: Figures) -> Section:
 
 
 def _group_sections(summary: AgreementSummary) -> Iterator[Section]:
+    yield from _groups("By who gave the verdict", summary.by_giver, {}, named=str)
     yield from _groups("By sign of the points", summary.by_sign, {})
     yield from _groups("By category", summary.by_category, summary.humans_by_category)
     for kind in sorted({tag_kind(tag) for tag in summary.by_tag}):
@@ -185,12 +190,14 @@ def _group_sections(summary: AgreementSummary) -> Iterator[Section]:
         yield from _groups(kind_title(kind), tags, {})
 
 
-def _groups(title: str, groups: Mapping[str, Figures], people: Mapping[str, Humans]) -> Iterator[Section]:
+def _groups(
+    title: str, groups: Mapping[str, Figures], people: Mapping[str, Humans], *, named: Callable[[str], str] = tag_name
+) -> Iterator[Section]:
     if not groups:
         return
     decided = {name: group for name, group in groups.items() if group.known.n}
     heads: tuple[str, ...] = ("", "labels", "unk.", "met, %\nref.→judge", "macro-F1", "95 %", "κ")
-    rows = [_group_row(name, group) for name, group in decided.items()]
+    rows = [_group_row(named(name), group) for name, group in decided.items()]
     if people:
         heads += ("people\nF1",)
         theirs = [number(people[name].pooled.macro_f1) if name in people else "–" for name in decided]
@@ -204,7 +211,7 @@ def _groups(title: str, groups: Mapping[str, Figures], people: Mapping[str, Huma
 def _group_row(name: str, group: Figures) -> tuple[str, ...]:
     reference, judge = 100 * (group.reference_met or 0), 100 * (group.judge_met or 0)
     return (
-        tag_name(name),
+        name,
         f"{group.known.n:,}",
         f"{group.unknown_share:.0%}",
         f"{reference:.0f}→{judge:.0f}",

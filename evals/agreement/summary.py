@@ -51,6 +51,8 @@ class AgreementSummary:
     reference: str
     reference_kind: str
     overall: Figures
+    by_giver: Mapping[str, Figures]
+    """Of a cascade, by the judge that was asked last."""
     by_sign: Mapping[str, Figures]
     by_category: Mapping[str, Figures]
     by_tag: Mapping[str, Figures]
@@ -92,6 +94,7 @@ def summarise(reference: Reference, found: Matching, *, samples: int = 1000, see
         reference=reference.name,
         reference_kind=reference.kind,
         overall=overall,
+        by_giver=_figures(grouped(pairs, lambda pair: [pair.giver] if pair.giver else []), resampling),
         by_sign=_figures(grouped(pairs, lambda pair: [sign_of(pair)]), resampling),
         by_category=by_category,
         by_tag=_figures(grouped(pairs, lambda pair: pair.tags), resampling),

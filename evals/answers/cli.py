@@ -100,7 +100,7 @@ def run(  # noqa: PLR0913, PLR0917  # each is an option of the command
         redact=redact,
     )
     if engine == "embedded":
-        settings = settings.model_copy(update={"model": None, "judge": None})
+        settings = settings.without_models()
     if not agent:
         model_of(settings)
     file = resolve(data)

@@ -98,7 +98,7 @@ class AgentAround:
     )
 
     def models(self, settings: Settings) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(name for name in (settings.model, settings.judge) if name))
+        return settings.models
 
     def plan(self, settings: Settings, data: Path, sha256: str, work: Mapping[str, Any]) -> Plan:
         return make_plan(settings, data, sha256, work=work)

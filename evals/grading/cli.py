@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -33,7 +34,8 @@ Judges = Annotated[
     typer.Option(
         "--judge",
         metavar="SPEC",
-        help="provider:name, embedded, or recorded:FILE; several are a panel, most votes count.",
+        help="provider:name, small:FOLDER, small:FOLDER,provider:name (a cascade), embedded, or recorded:FILE; "
+        "several are a panel, most votes count.",
     ),
 ]
 PerCriterion = Annotated[
@@ -83,7 +85,7 @@ def grade(  # noqa: PLR0913, PLR0917  # each is an option of the command
     from agent.config import load_settings
     from agent.telemetry import configure_telemetry
     from evals.grading.answers import Answers
-    from evals.grading.grader import EMBEDDED, check_specs, models_of
+    from evals.grading.grader import check_specs
     from evals.grading.job import GraderOpener, Grading, Judging
     from evals.grading.tally import GradeTally
 
@@ -91,11 +93,13 @@ def grade(  # noqa: PLR0913, PLR0917  # each is an option of the command
     check_specs(judge)
     settings = load_settings(temperature=temperature, redact=redact, library=library)
     judging = Judging(tuple(judge), per_criterion, attempts)
-    if processes is None and EMBEDDED not in judge and (concurrency <= _OF_ONE_PROCESS or not models_of(judge)):
-        processes = 1
     run = BatchRun(
         Grading(Answers(answers, data, output, fresh), settings, judging),
-        make_runner(GraderOpener(settings, judging), concurrency=concurrency, processes=processes),
+        make_runner(
+            GraderOpener(settings, judging),
+            concurrency=concurrency,
+            processes=processes or _useful_processes(judge, concurrency),
+        ),
         output=output,
         limit=limit,
         bounds=checked_bounds(settings, max_calls, max_tokens, max_cost, max_seconds),
@@ -110,3 +114,15 @@ def grade(  # noqa: PLR0913, PLR0917  # each is an option of the command
             for line in [*tally.told(), *([f"next: clinalign eval report {output}"] if run.is_complete else [])]:
                 typer.echo(line)
         raise
+
+
+def _useful_processes(specs: Sequence[str], concurrency: int) -> int | None:
+    """Return in how many processes it is done best; None: as any batch."""
+    from agent.judge_spec import EMBEDDED
+    from evals.grading.grader import models_of, parts_of, small_judges_of
+
+    if small_judges_of(specs):  # it computes on all cores; a second one would only take them from the first
+        return 1
+    if EMBEDDED in parts_of(specs) or (models_of(specs) and concurrency > _OF_ONE_PROCESS):
+        return None
+    return 1

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from agent.errors import ConfigError, ModelFault
+from agent.judge_spec import EMBEDDED, SMALL, judge_name, parse_judge
 from agent.rubric import Criterion
 from evals.graded import Grade
 from principles_store.conversation import Conversation
@@ -20,9 +21,10 @@ if TYPE_CHECKING:
     from agent.config import Settings
     from agent.ledger import Ledger
 
-EMBEDDED = "embedded"
 RECORDED = "recorded:"
-_FORMS = f"provider:name (a chat model, as openai:gpt-4.1), {EMBEDDED}, {RECORDED}FILE"
+_FORMS = f"provider:name (a chat model, as openai:gpt-4.1), {SMALL}FOLDER, {SMALL}FOLDER,provider:name, {EMBEDDED}, {RECORDED}FILE"
+ALL, EACH = "all criteria in one call", "one criterion per call"
+"""How a chat model is asked, in words."""
 ATTEMPTS = 3
 """Requests that may be made for one reply that can be used."""
 
@@ -40,6 +42,22 @@ class PanelGrade(Grade):
 
     votes: tuple[Grade, ...] = ()
     """In the order of the panel."""
+
+
+NOT_ASKED = Grade(None, "not asked: the small judge is sure")
+
+
+@dataclass(frozen=True, slots=True)
+class CascadeGrade(Grade):
+    """The verdict of a small judge, or of another that was asked since the small one is not sure."""
+
+    votes: tuple[Grade, ...] = ()
+    """Of the small one, and of the other or `NOT_ASKED`."""
+
+    @property
+    def is_asked(self) -> bool:
+        """Tell whether the other judge was asked."""
+        return self.votes[-1] is not NOT_ASKED
 
 
 class Grader(Protocol):
@@ -72,12 +90,12 @@ class Grader(Protocol):
 
 
 def failures(grades: Sequence[Grade]) -> list[FailedGrade]:
-    """Return the grades that could not be had, those of a panel's judges too."""
+    """Return the grades that could not be had, those of a panel's or a cascade's judges too."""
     found: list[FailedGrade] = []
     for grade in grades:
         if isinstance(grade, FailedGrade):
             found.append(grade)
-        elif isinstance(grade, PanelGrade):
+        elif isinstance(grade, PanelGrade | CascadeGrade):
             found += failures(grade.votes)
     return found
 
@@ -85,7 +103,7 @@ def failures(grades: Sequence[Grade]) -> list[FailedGrade]:
 def open_graders(
     specs: Sequence[str], settings: Settings, *, per_criterion: bool = False, attempts: int = ATTEMPTS
 ) -> Grader:
-    """Return the judge of a spec, "provider:name", "embedded" or "recorded:FILE", or a panel of several.
+    """Return the judge of a spec, as `_FORMS` lists them, or a panel of several.
 
     Models are not asked anything yet. Raises ConfigError, or the ClinAlignError of what can't be opened.
     """
@@ -99,15 +117,16 @@ def open_graders(
 
 
 def check_specs(specs: Sequence[str]) -> None:
-    """Raise ConfigError for no judge, one that is named twice, or one that can't be."""
+    """Raise ConfigError for no judge, one that is named twice, or one that can't be; a small judge's folder is read for it."""
     from agent.faults import scrub
     from agent.models import check_model
 
     if not specs:
         raise ConfigError("no judge: name one with --judge, for example --judge openai:gpt-4.1 or --judge embedded")
-    if twice := next((spec for number, spec in enumerate(specs) if spec in specs[:number]), None):
+    names = [judge_name(spec) for spec in specs]
+    if twice := next((spec for number, spec in enumerate(specs) if names[number] in names[:number]), None):
         raise ConfigError(f"the judge {twice} is there twice: its second vote would be its first; name another")
-    for spec in specs:
+    for spec in parts_of(specs):
         if spec == RECORDED:
             raise ConfigError(f"the judge {RECORDED} names no file; give its graded rows or verdicts: {RECORDED}FILE")
         if spec != EMBEDDED and ":" not in spec:
@@ -116,23 +135,52 @@ def check_specs(specs: Sequence[str]) -> None:
         check_model(spec)
 
 
+def parts_of(specs: Sequence[str]) -> tuple[str, ...]:
+    """Return the judges that are asked, each by itself: a cascade's are two. Raises ConfigError for a cascade that can't be."""
+    return tuple(part for spec in specs for part in _parts(spec))
+
+
 def models_of(specs: Sequence[str]) -> tuple[str, ...]:
-    """Return those of the specs that are chat models."""
-    return tuple(spec for spec in specs if spec != EMBEDDED and not spec.startswith(RECORDED))
+    """Return the chat models among the judges."""
+    return tuple(part for part in parts_of(specs) if part != EMBEDDED and not part.startswith((RECORDED, SMALL)))
 
 
 def recordings_of(specs: Sequence[str]) -> tuple[Path, ...]:
-    """Return the files of those that are recorded."""
-    return tuple(Path(spec.removeprefix(RECORDED)) for spec in specs if spec.startswith(RECORDED))
+    """Return the files of the recorded judges."""
+    return tuple(Path(part.removeprefix(RECORDED)) for part in parts_of(specs) if part.startswith(RECORDED))
+
+
+def small_judges_of(specs: Sequence[str]) -> tuple[Path, ...]:
+    """Return the folders of the small judges."""
+    return tuple(Path(part.removeprefix(SMALL)) for part in parts_of(specs) if part.startswith(SMALL))
+
+
+def _parts(spec: str) -> Sequence[str]:
+    if spec.startswith(RECORDED):  # whatever is in the file's name
+        return [spec]
+    return parse_judge(spec).parts or [spec]
 
 
 def _opened(spec: str, settings: Settings, *, per_criterion: bool, attempts: int) -> Grader:
-    if spec == EMBEDDED:
-        from agent.context import load_context
-        from evals.grading.embedded import EmbeddedGrader
+    first, *others = [
+        _opened_part(part, settings, per_criterion=per_criterion, attempts=attempts) for part in _parts(spec)
+    ]
+    if not others:
+        return first
+    from evals.grading.cascade import CascadeGrader
 
-        context = load_context(settings.model_copy(update={"model": None, "judge": None}))
-        return EmbeddedGrader(context.engine.judge)
+    return CascadeGrader(first, others[0])
+
+
+def _opened_part(spec: str, settings: Settings, *, per_criterion: bool, attempts: int) -> Grader:
+    if spec == EMBEDDED:
+        from evals.grading.local import open_embedded
+
+        return open_embedded(settings)
+    if spec.startswith(SMALL):
+        from evals.grading.local import open_small
+
+        return open_small(Path(spec.removeprefix(SMALL)), settings)
     if spec.startswith(RECORDED):
         from evals.grading.recorded import load_recorded
 

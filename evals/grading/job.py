@@ -16,20 +16,23 @@ from agent.batch.rows import BadRow, Survey
 from agent.call_memory import CallMemory
 from agent.config import Settings
 from agent.errors import JudgeError
+from agent.judge_spec import EMBEDDED, judge_name
 from agent.ledger import Ledger, Limits
 from evals.dataset import file_hash
 from evals.graded import Grade, GradedAnswer, graded_row
 from evals.grading.answers import Answers
 from evals.grading.asking import UNUSABLE
+from evals.grading.cascade import CascadeGrader
 from evals.grading.grader import (
     ATTEMPTS,
-    EMBEDDED,
+    CascadeGrade,
     FailedGrade,
     Grader,
     PanelGrade,
     failures,
     models_of,
     open_graders,
+    parts_of,
     recordings_of,
 )
 from evals.grading.panel import Panel
@@ -52,7 +55,7 @@ class Judging:
     def as_work(self) -> dict[str, Any]:
         """Return what a continued run is compared by."""
         recordings = {f"recorded {file.name}": file_hash(file) for file in recordings_of(self.specs)}
-        shared = {"judges": list(self.specs), "attempts": self.attempts, **recordings}
+        shared = {"judges": [judge_name(spec) for spec in self.specs], "attempts": self.attempts, **recordings}
         return {
             "command": "eval grade",
             "protocol": "per criterion" if self.per_criterion else "all criteria",
@@ -93,7 +96,7 @@ class Grading:
     def plan(self, found: Survey) -> Plan:
         data = {"data": file_hash(self.answers.data)} if self.answers.data else {}
         work, prompts = self.judging.as_work() | data, self.judging.all_prompts()
-        if EMBEDDED in self.judging.specs:  # its verdicts are the library's
+        if EMBEDDED in parts_of(self.judging.specs):  # its verdicts are the library's
             settings = self.settings.model_copy(update={"model": None, "judge": None})
             return make_plan(settings, self.source, found.sha256, work=work, prompts=prompts)
         return make_plan_without_agent(
@@ -165,9 +168,9 @@ class GradeWork:
         return row | {"prompt_hashes": dict(self.prompts), "usage": ledger.spent.as_dict()}
 
     def _by_judge(self, grades: Sequence[Grade]) -> dict[str, tuple[Grade, ...]]:
-        if not isinstance(self.grader, Panel):
+        if not isinstance(self.grader, Panel | CascadeGrader):
             return {}
-        votes = [grade.votes for grade in grades if isinstance(grade, PanelGrade)]
+        votes = [grade.votes for grade in grades if isinstance(grade, PanelGrade | CascadeGrade)]
         return {judge.name: given for judge, given in zip(self.grader.judges, zip(*votes, strict=True), strict=True)}
 
 
@@ -178,8 +181,16 @@ def _first_cause(failed: Sequence[FailedGrade]) -> FailedGrade:
 
 def _is_in_vain(grades: Sequence[Grade], cause: FailedGrade) -> bool:
     """Tell whether no judge gave one verdict, since no reply could be used: so it may go on with every other answer."""
-    votes = [vote for grade in grades for vote in (grade.votes if isinstance(grade, PanelGrade) else (grade,))]
-    return cause.fault in UNUSABLE and all(vote.met is None for vote in votes)
+    return cause.fault in UNUSABLE and all(vote.met is None for grade in grades for vote in _asked_for(grade))
+
+
+def _asked_for(grade: Grade) -> Sequence[Grade]:
+    """Return the verdicts that were asked for; what a cascade's small judge gives says nothing of the other's replies."""
+    if isinstance(grade, CascadeGrade):
+        return grade.votes[-1:] if grade.is_asked else ()
+    if isinstance(grade, PanelGrade):
+        return [asked for vote in grade.votes for asked in _asked_for(vote)]
+    return [grade]
 
 
 def _told(grades: Sequence[Grade], cause: FailedGrade) -> str:

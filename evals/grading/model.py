@@ -17,7 +17,7 @@ from agent.ledger import Ledger
 from agent.rubric import Criterion
 from evals.graded import Grade
 from evals.grading.asking import UNUSABLE, Question, usable_reply
-from evals.grading.grader import ATTEMPTS, FailedGrade
+from evals.grading.grader import ALL, ATTEMPTS, EACH, FailedGrade
 from evals.grading.shown import (
     Task,
     Verdict,
@@ -30,7 +30,6 @@ from evals.grading.shown import (
 )
 from principles_store.conversation import Conversation
 
-ALL, EACH = "all criteria in one call", "one criterion per call"
 _MOST_SPLITS = 3
 """Of a rubric, down to its eighths: where the reply to those is cut off too, the rubric's length is not the reason."""
 

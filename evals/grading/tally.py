@@ -10,6 +10,7 @@ from typing import Any
 
 from agent.batch.tally import Tally
 from agent.batch.task import Done, Paid
+from evals.shares import Shares, counted
 
 
 @dataclass
@@ -25,6 +26,8 @@ class GradeTally(Tally):
     """Criteria on which judges of a panel differ."""
     judged: int = 0
     """Rows that a model was asked about."""
+    cascade: Shares | None = None
+    """Who gave the verdicts, where a small judge is asked first."""
 
     def add(self, event: Done | Paid) -> None:
         super().add(event)
@@ -35,7 +38,9 @@ class GradeTally(Tally):
         self.criteria += len(known)
         self.unknown += known.count(False)
         self.in_part += bool(event.error) and any(known)
-        self.divided += _divided(row.get("judges") or {})
+        judges = {name: [vote["criteria_met"] for vote in votes] for name, votes in row.get("judges", {}).items()}
+        self.divided += _divided(judges)
+        self.cascade = counted(self.cascade, row.get("judge"), row.get("protocol"), judges)
         self.judged += bool(row.get("usage", {}).get("calls"))
 
     @property
@@ -46,7 +51,8 @@ class GradeTally(Tally):
     def as_dict(self) -> dict[str, Any]:
         counts = {"in_part": self.in_part, "criteria": self.criteria, "unknown": self.unknown, "divided": self.divided}
         calls = self.calls_per_answer
-        return super().as_dict() | counts | {"calls_per_answer": None if calls is None else round(calls, 3)}
+        told = {"calls_per_answer": None if calls is None else round(calls, 3)}
+        return super().as_dict() | counts | told | {"cascade": self.cascade.as_dict() if self.cascade else None}
 
     def told(self) -> list[str]:
         """Return what there is to say beside the table, a line each."""
@@ -61,6 +67,9 @@ class GradeTally(Tally):
             )
         if self.divided:
             lines.append(f"the judges differ on {_criteria(self.divided)}")
+        if self.cascade:
+            given, saved = self.cascade.told()
+            lines += [given, f"saved {saved}"]
         if calls := self.calls_per_answer:
             lines.append(f"{calls:.2f} calls per answer")
         return lines
@@ -70,7 +79,6 @@ def _criteria(number: int) -> str:
     return f"{number:,} {'criterion' if number == 1 else 'criteria'}"
 
 
-def _divided(judges: Mapping[str, Sequence[Mapping[str, Any]]]) -> int:
-    votes = zip(*judges.values(), strict=True)
-    given = (Counter(vote["criteria_met"] for vote in criterion) for criterion in votes)
+def _divided(judges: Mapping[str, Sequence[bool | None]]) -> int:
+    given = (Counter(votes) for votes in zip(*judges.values(), strict=True))
     return sum(bool(count[True] and count[False]) for count in given)

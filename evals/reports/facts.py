@@ -47,6 +47,8 @@ def facts(summary: Summary, answers: Sequence[GradedAnswer]) -> list[tuple[str, 
         ("judge", judge_name(summary)),
         ("protocol", summary.protocol or UNNAMED_PROTOCOL),
     ]
+    if summary.cascade is not None:
+        found += zip(("verdicts by", "saved"), summary.cascade.told(), strict=True)
     if summary.judge_disagreement is not None:
         found.append(("judges differ on", f"{summary.judge_disagreement:.1%} of the criteria"))
     found.append(("models", ", ".join(summary.models) or UNNAMED_MODELS))

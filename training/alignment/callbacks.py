@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from training.alignment.checkpoints import last_whole, step_of
-from training.alignment.gold import GoldWatch, append_point
+from training.alignment.gold import GoldPoint, GoldWatch, append_point
 from training.alignment.interrupts import Interrupts
 
 if TYPE_CHECKING:
@@ -42,7 +42,10 @@ class GoldRecord(TrainerCallback):
         append_point(self._folder, point)
         is_best = self._watch.best is point
         told = "none" if point.gold is None else f"{point.gold:.3f}"
-        self._echo(f"step {point.step}: gold {told} over {point.n} questions{', the best so far' if is_best else ''}")
+        self._echo(
+            f"step {point.step}: gold {told} over {point.n} questions{', the best so far' if is_best else ''}"
+            f"{_beside(point)}"
+        )
         for warning in self._watch.warnings[self._told :]:
             self._echo(f"warning: {warning}")
         self._told = len(self._watch.warnings)
@@ -151,6 +154,14 @@ class Curves(TrainerCallback):
                 place = f"gold/{name.removeprefix('eval_')}" if name.startswith("eval_") else f"train/{name}"
                 self._writer.add_scalar(place, value, state.global_step)
         self._writer.flush()
+
+
+def _beside(point: GoldPoint) -> str:
+    """Tell how the reward's judge differs from gold, where that is known."""
+    found = point.disagreement
+    if found is None or found.whole.share is None:
+        return ""
+    return f"; the reward's judge differs in {found.whole.share:.0%} of {found.whole.known:,} verdicts"
 
 
 def _in_words(seconds: float) -> str:

@@ -15,6 +15,7 @@ from agent.errors import InputError
 from agent.state import DISCLAIMER
 from evals.reports.files import write_report
 from training.alignment.config import TINY
+from training.alignment.disagreement_text import disagreement_lines
 from training.alignment.gold import GoldPoint
 from training.alignment.history import gold_gain, gold_interval, read_gold
 from training.alignment.manifest import read_manifest
@@ -124,17 +125,18 @@ def _gold(manifest: Mapping[str, Any], gold: list[GoldPoint], *, has_best: bool)
     config, before = manifest["config"]["resolved"], gold[0]
     judge = config["gold"].get("judge") or config["reward"]["judge"]
     first = "before training" if before.step == 0 else f"at the first judgement, step {before.step}"
-    rows = [(first, _score(before))]
+    shown = [(first, before)]
     if best.step != before.step:
-        rows.append((f"of {model}, step {best.step}", _score(best)))
+        shown.append((f"of {model}, step {best.step}", best))
     return "\n".join(
         [
             f"Mean score (points of met criteria over positive points; 1 is the best) by the gold judge `{_plain(judge)}`,",
             "95 % by drawing questions anew:",
             "",
-            _table(("held-out questions", "score"), rows),
+            _table(("held-out questions", "score"), [(name, _score(point)) for name, point in shown]),
             "",
             _gain(before, best) if best.step else _none_better(has_best=has_best),
+            *disagreement_lines(shown, plain=_plain),
             f"The step was chosen among {len(gold)} on these same questions, so a score flatters a little.",
         ]
     )
@@ -175,10 +177,18 @@ def _training(manifest: Mapping[str, Any]) -> str:
         *((f"questions: {name.replace('_', ' ')}", value) for name, value in counts.items()),
         ("questions, SHA-256", f"`{manifest['data']['digest']}`"),
         ("judge of the reward", f"`{_plain(config['reward']['judge'])}`"),
+        *_unknown(manifest),
         ("steps", manifest.get("steps", "not known")),
         ("ended because", _plain(str(manifest.get("stopped_because", "it has not ended")))),
     ]
     return _table(("what", "which"), rows)
+
+
+def _unknown(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return the row of the verdicts that the reward's judge left open, where the run has come far enough to know."""
+    counts = (manifest.get("judges") or {}).get("train") or {}
+    given = counts.get("verdicts")
+    return [("verdicts it left unknown", f"{counts['unknown'] / given:.0%} of {given:,}")] if given else []
 
 
 def _reward(reward: Mapping[str, Any]) -> str:

@@ -14,6 +14,7 @@ from typing import Any, Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from agent.errors import ConfigError
+from agent.judge_spec import with_folder
 
 TINY = "tiny"
 """As a model: one of 381,536 random weights, made here, that shows that everything works."""
@@ -77,7 +78,8 @@ class RewardSection(Section):
     """How verdicts become a reward, and who gives them."""
 
     judge: str = "embedded"
-    """provider:name, or "embedded", which knows the library's own criteria only: for smoke runs."""
+    """provider:name; small:FOLDER; a cascade, small:FOLDER,provider:name; or "embedded", for smoke runs: it knows the library's own
+    criteria only."""
     concurrency: int = Field(default=64, ge=1)
     """Requests at once, of all processes together."""
     deadline_seconds: float = Field(default=600.0, gt=0)
@@ -104,7 +106,10 @@ class GoldSection(Section):
     """The judge of the held-out questions, whose plain score chooses the checkpoint."""
 
     judge: str | None = None
-    """None: the reward's. Another one, better still of another make, shows when a policy learns its judge."""
+    """None: the reward's. Another one, better still of another make, shows when a policy learns its judge.
+
+    A small or embedded judge of the reward that it is without is asked about the held-out answers too, and compared.
+    """
     every: int = Field(default=50, ge=1)
     """Steps between two judgements; checkpoints are kept at these."""
     generations: int = Field(default=1, ge=1)
@@ -185,7 +190,10 @@ def load_config(path: Path, *, output: Path | None = None, seed: int | None = No
         config = AlignmentConfig(source=path, **given)
     except (ValidationError, TypeError) as error:
         raise ConfigError(f"{path}: {_told(error)}") from error
-    return _rooted(config, path.resolve().parent)
+    try:
+        return _rooted(config, path.resolve().parent)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from error
 
 
 def _told(error: ValidationError | TypeError) -> str:
@@ -214,7 +222,10 @@ def _keys_at(place: tuple[int | str, ...]) -> list[str]:
 
 
 def _rooted(config: AlignmentConfig, folder: Path) -> AlignmentConfig:
-    """Return the config with its paths, and a model that is a folder, taken from the file's folder."""
+    """Return the config with its paths, and a model and small judges that are folders, taken from the file's folder.
+
+    Raises ConfigError for a cascade that can't be.
+    """
 
     def rooted(paths: tuple[Path, ...]) -> tuple[Path, ...]:
         return tuple(path if str(path) == SHIPPED else folder / path for path in paths)
@@ -225,4 +236,7 @@ def _rooted(config: AlignmentConfig, folder: Path) -> AlignmentConfig:
     warm = config.warm_start and config.warm_start.model_copy(update={"files": rooted(config.warm_start.files)})
     beside = folder / config.model.path
     model = config.model.model_copy(update={"path": str(beside)}) if beside.is_dir() else config.model
-    return config.model_copy(update={"data": data, "warm_start": warm, "model": model})
+    reward = config.reward.model_copy(update={"judge": with_folder(config.reward.judge, lambda path: folder / path)})
+    judge = config.gold.judge and with_folder(config.gold.judge, lambda path: folder / path)
+    gold = config.gold.model_copy(update={"judge": judge})
+    return config.model_copy(update={"data": data, "warm_start": warm, "model": model, "reward": reward, "gold": gold})

@@ -7,9 +7,11 @@ copy in grey can be read. The one importer of matplotlib.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import nan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from training.alignment.disagreement import Disagreement
 from training.alignment.gold import GoldPoint, best_of
 from training.alignment.history import gold_interval, read_gold, read_log, series
 
@@ -32,12 +34,16 @@ def draw_curves(folder: Path) -> Path:
 
     log, gold = read_log(folder), read_gold(folder)
     figure = Figure(figsize=_INCHES, dpi=_DPI, layout="constrained")
-    reward, unscored, length, judge = figure.subplots(4, sharex=True, height_ratios=[3, 1, 1.5, 1])
+    compared = [(point.step, point.disagreement) for point in gold if point.disagreement]
+    heights = [3, 1, 1.5, 1, *([1.5] if compared else [])]
+    reward, unscored, length, judge, *more = figure.subplots(len(heights), sharex=True, height_ratios=heights)
     _draw_reward(reward, log, gold)
     _draw_unscored(unscored, log)
     _draw_length(length, log)
     _draw_judge(judge, log)
-    judge.set_xlabel("step")
+    if compared:
+        _draw_disagreement(more[0], compared)
+    (more or [judge])[0].set_xlabel("step")
     part = folder / f".{CURVES}.part"
     figure.savefig(part, format="png", metadata={"Software": None})  # pyplot is left alone: it would open windows
     return part.replace(folder / CURVES)
@@ -86,6 +92,19 @@ def _draw_judge(axes: Axes, log: Log) -> None:
     axes.plot(*((steps, costs) if is_priced else calls), color=DARK, linewidth=1)
     axes.set_ylim(bottom=0)
     _finish(axes, "judge, cost\nper step" if is_priced else "judge, calls\nper step", is_empty=not (steps or calls[0]))
+
+
+def _draw_disagreement(axes: Axes, compared: Sequence[tuple[int, Disagreement]]) -> None:
+    """Draw how many verdicts of the reward's judge are wrong by the gold judge, and how many of those pay."""
+    steps = [step for step, _ in compared]
+    for name, label, look in (
+        ("share", "wrong by gold", {"marker": "s", "linestyle": "-", "color": DARK}),
+        ("kind", "wrong and in the answer's favour", {"marker": "o", "linestyle": "--", "color": GOLD}),
+    ):
+        values = [found.metrics().get(f"disagreement/{name}", nan) for _, found in compared]
+        axes.plot(steps, [100 * value for value in values], linewidth=1.5, markersize=4, label=label, **look)  # type: ignore[arg-type]
+    axes.set_ylim(bottom=0)
+    _finish(axes, "verdicts of the\nreward's judge, %", is_empty=False, legend=True)
 
 
 def _finish(axes: Axes, label: str, *, is_empty: bool, legend: bool = False) -> None:

@@ -15,6 +15,8 @@ from statistics import fmean, stdev
 from typing import Any
 
 from agent.errors import InputError
+from training.alignment.disagreement import Disagreement
+from training.alignment.drift import drift_warnings
 
 GOLD_FILE = "gold.jsonl"
 MIN_COVERAGE = 0.8
@@ -38,6 +40,8 @@ class GoldPoint:
     """Questions that have a score."""
     scores: Mapping[str, float] = field(default_factory=dict)
     """By question."""
+    disagreement: Disagreement | None = None
+    """Of the reward's judge and the gold judge; None where nobody compares them."""
 
     def gains_over(self, earlier: GoldPoint) -> dict[str, float]:
         """Return by question the gain over another judgement, of those that both have a score of."""
@@ -49,7 +53,13 @@ class GoldPoint:
         return self.gold is not None and self.coverage >= MIN_COVERAGE
 
 
-def judged(step: int, scores: Iterable[tuple[str, float | None]], *, reward: float | None) -> GoldPoint:
+def judged(
+    step: int,
+    scores: Iterable[tuple[str, float | None]],
+    *,
+    reward: float | None,
+    disagreement: Disagreement | None = None,
+) -> GoldPoint:
     """Return the judgement that the scores of completions, by question, make; None: without a score."""
     of_question: dict[str, list[float]] = {}
     asked = known = 0
@@ -60,7 +70,7 @@ def judged(step: int, scores: Iterable[tuple[str, float | None]], *, reward: flo
             of_question.setdefault(question, []).append(score)
     means = {question: fmean(found) for question, found in sorted(of_question.items())}
     gold = fmean(means.values()) if means else None
-    return GoldPoint(step, gold, reward, known / asked if asked else 0.0, len(means), means)
+    return GoldPoint(step, gold, reward, known / asked if asked else 0.0, len(means), means, disagreement)
 
 
 class GoldWatch:
@@ -81,6 +91,9 @@ class GoldWatch:
         self._decide(point)
         if warning := self._warning():
             self.warnings.append(warning)
+        if point.counts and point.disagreement:
+            course = [one.disagreement for one in self.points if one.counts and one.disagreement]
+            self.warnings += [f"step {point.step}: {told}" for told in drift_warnings(course)]
 
     def _decide(self, point: GoldPoint) -> None:
         if not point.counts:
@@ -157,12 +170,18 @@ def read_points(folder: Path) -> list[GoldPoint]:
         if not line.endswith("\n"):
             break
         try:
-            points.append(GoldPoint(**json.loads(line)))
-        except (ValueError, TypeError) as error:
+            points.append(_point(json.loads(line)))
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise InputError(
                 f"{path}: line {number} is no judgement: {error}; delete the file's lines from there on"
             ) from error
     return points
+
+
+def _point(data: Any) -> GoldPoint:
+    if compared := data.get("disagreement"):
+        data["disagreement"] = Disagreement.from_dict(compared)
+    return GoldPoint(**data)
 
 
 def forget_points(folder: Path, *, after: int) -> None:

@@ -18,11 +18,13 @@ from pathlib import Path
 from typing import Any
 
 from agent.errors import InputError
+from agent.judge_spec import with_folder
 from evals.reports.files import write_report
 from principles_store.library import load_library
 from training.alignment.config import SHIPPED, TINY, AlignmentConfig
 from training.alignment.gold import GoldPoint
 from training.alignment.history import read_gold
+from training.alignment.small_judges import small_judges
 
 MANIFEST = "manifest.json"
 SCHEMA_VERSION = 1
@@ -60,6 +62,7 @@ def write_manifest(config: AlignmentConfig, data_counts: Any, digest: str, folde
         "ended": None,
         "data": {"digest": digest, "counts": data_counts},
         "library_hash": load_library().content_hash,
+        "small_judges": earlier.get("small_judges") or small_judges(config),
         "seed": config.run.seed,
         "config": _config(config, earlier.get("config")),
         "versions": versions,
@@ -98,6 +101,12 @@ def changes(manifest: Mapping[str, Any], config: AlignmentConfig, digest: str) -
     ]
     if manifest["data"]["digest"] != digest:
         told.append("data: the rows are not those that the run began with")
+    began = manifest.get("small_judges", {})
+    told += [
+        f"{key}: the folder's judge was {began[key]}, is {name}"
+        for key, name in small_judges(config).items()
+        if began.get(key, name) != name
+    ]
     return told
 
 
@@ -115,6 +124,8 @@ def resolved(config: AlignmentConfig) -> dict[str, Any]:
         values["data"][key] = [shown(path) for path in getattr(config.data, key)]
     if config.warm_start:
         values["warm_start"]["files"] = [shown(path) for path in config.warm_start.files]
+    for section, judge in (("reward", config.reward.judge), ("gold", config.gold.judge)):
+        values[section]["judge"] = judge and with_folder(judge, shown)
     if Path(config.model.path).is_dir():  # else an ID of the hub, or a word
         values["model"]["path"] = shown(config.model.path)
     return values
@@ -142,7 +153,8 @@ def _earlier_versions(earlier: Mapping[str, Any], versions: Mapping[str, str]) -
 
 
 def _without_questions(point: GoldPoint) -> dict[str, Any]:
-    return {"step": point.step, "gold": point.gold, "reward": point.reward, "coverage": point.coverage, "n": point.n}
+    told = {"step": point.step, "gold": point.gold, "reward": point.reward, "coverage": point.coverage, "n": point.n}
+    return told | (point.disagreement.metrics() if point.disagreement else {})
 
 
 def _flat(values: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:

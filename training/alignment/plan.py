@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from evals.grading.grader import models_of
 from training.alignment.batches import Batches, batches_of
 from training.alignment.config import AlignmentConfig
 from training.alignment.device_memory import DeviceMemory, device_memory
@@ -36,7 +37,10 @@ _VERDICT_TOKENS = 60
 
 @dataclass(frozen=True, slots=True)
 class JudgeBill:
-    """What judging takes at most: every completion is as long as it may be, and no two are the same."""
+    """What judging by models takes at most: every completion is as long as it may be, and no two are the same.
+
+    Judges that are none, as a small one, take nothing; of a cascade nobody knows before what is left for the model.
+    """
 
     calls: int
     gold_calls: int
@@ -165,8 +169,9 @@ def _free(output: Path) -> int:
 
 
 def _bill(config: AlignmentConfig, counts: DataCounts, batches: Batches, steps: int, judgements: int) -> JudgeBill:
-    gold_calls = judgements * counts.gold * config.gold.generations
-    reward_calls = math.ceil(steps * batches.completions_per_step)
+    gold_judge = config.gold.judge or config.reward.judge
+    gold_calls = judgements * counts.gold * config.gold.generations if models_of([gold_judge]) else 0
+    reward_calls = math.ceil(steps * batches.completions_per_step) if models_of([config.reward.judge]) else 0
     rubric = counts.rubric_characters_mean / _CHARACTERS_PER_TOKEN + counts.criteria_mean * _CRITERION_TOKENS
     read = _RULES_TOKENS + rubric + counts.prompt_tokens_mean + batches.completion_tokens
     written = counts.criteria_mean * _VERDICT_TOKENS

@@ -77,6 +77,9 @@ def _of_work(plan: Plan) -> Iterator[tuple[str, str]]:
     tokens = _short(plan.completions * batches.completion_tokens)
     yield "completions", f"{plan.completions:,}, at most {tokens} tokens of the policy"
     yield "gold", f"{plan.judgements:,} judgements of {plan.counts.gold:,} questions"
+    if not judge.calls:
+        yield "judge", "no model is called"
+        return
     cost = f", cost {judge.cost:,.2f}" if judge.cost else ""
     tokens = f"{_short(judge.input_tokens)} tokens in and {_short(judge.output_tokens)} out"
     yield "judge", f"at most {judge.calls:,} calls ({judge.gold_calls:,} for gold), about {tokens}{cost}"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from training.alignment.config import AlignmentConfig
 from training.alignment.memory import GIB, vllm_least
 from training.alignment.remedies import remedy
+from training.alignment.small_judges import notes_of_judges, refusals_of_judges
 
 if TYPE_CHECKING:
     from training.alignment.plan import Plan
@@ -19,6 +20,7 @@ def refusals(config: AlignmentConfig, plan: Plan) -> Iterator[str]:
     counts, batches, shape = plan.counts, plan.batches, plan.shape
     if few := too_few_questions(config, counts.train, batches.questions):
         yield few
+    yield from refusals_of_judges(config)
     if shape.context_tokens and batches.tokens > shape.context_tokens:
         yield (
             f"data.max_prompt_tokens + grpo.max_completion_length = {batches.tokens:,}, and the model reads "
@@ -59,8 +61,7 @@ def notes(config: AlignmentConfig, plan: Plan) -> Iterator[str]:
         yield "the warm start's memory and time are not in this plan"
     if plan.sharding.kind == "fsdp":
         yield "checkpoints are put together on the first process's host: weights and optimizer must fit into its memory"
-    if config.gold.judge is None:
-        yield "gold.judge is the reward's own: it can't show that the policy learns its judge; name another"
+    yield from notes_of_judges(config)
 
 
 def _shorter(prompt: int, context: int) -> str:

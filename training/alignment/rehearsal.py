@@ -24,6 +24,7 @@ def rehearse(config: AlignmentConfig, *, gpu_memory: float | None = None, accele
     from training.alignment.policy import base_model, open_tokenizer, token_counter
     from training.alignment.quiet import quieten
     from training.alignment.sharding import read_sharding
+    from training.alignment.small_judges import small_judges
     from training.alignment.warm_start import check_answers
     from training.grpo import check_keys, grpo_config
 
@@ -31,6 +32,7 @@ def rehearse(config: AlignmentConfig, *, gpu_memory: float | None = None, accele
     check_keys(config)
     grpo_config(config, rehearse=True)
     check_answers(config)
+    small_judges(config)  # a folder that is none is refused here
     with TemporaryDirectory(prefix="clinalign-") as folder:
         elsewhere = config.model_copy(update={"run": config.run.model_copy(update={"output": Path(folder)})})
         model = base_model(elsewhere)

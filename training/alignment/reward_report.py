@@ -14,6 +14,7 @@ GOLD, TRAIN = "gold", "train"
 _NOTHING = Usage()
 _SUMS = (
     "completions", "words", "vetoed", "truncated", "judged", "distinct", "kept", "retries", "spent", "spent_in_all", "cost_in_all",
+    "verdicts", "unknown",
 )  # fmt: skip
 
 
@@ -52,6 +53,9 @@ class StepReport:
     """Of each completion that has a reward by the formula."""
     judged: int = 0
     """Completions that verdicts were wanted for."""
+    verdicts: int = 0
+    """On single criteria, the unknown ones too."""
+    unknown: int = 0
     distinct: int = 0
     kept: int = 0
     """Of the distinct ones, those whose verdicts were there."""
@@ -71,6 +75,8 @@ class StepReport:
 
     def add_verdicts(self, row: str, rubric: Sequence[RewardCriterion], mets: Sequence[bool | None]) -> None:
         """Count the verdicts on one completion."""
+        self.verdicts += len(mets)
+        self.unknown += sum(met is None for met in mets)
         for number, (criterion, met) in enumerate(zip(rubric, mets, strict=True), start=1):
             self.criteria.setdefault(f"{row}#{number}", Rate()).add(met)
             for name in _groups(criterion):
@@ -95,6 +101,8 @@ class StepReport:
             "judged": self.judged,
             "distinct": self.distinct,
             "kept": self.kept,
+            "verdicts": self.verdicts,
+            "unknown": self.unknown,
             "retries": self.retries,
             **self.spent.as_dict(),
             "seconds": round(self.seconds, 3),
@@ -118,6 +126,8 @@ class StepReport:
         }
         if self.judged:
             told["judge/distinct_share"] = self.distinct / self.judged
+        if self.verdicts:
+            told["judge/unknown"] = self.unknown / self.verdicts
         if self.known_shares:
             told["reward/known_share"] = sum(self.known_shares) / len(self.known_shares)
         if self.length_penalties:
@@ -162,6 +172,8 @@ class JudgeTotals:
     judged: int = 0
     distinct: int = 0
     kept: int = 0
+    verdicts: int = 0
+    unknown: int = 0
     none: Counter[str] = field(default_factory=Counter)
     retries: int = 0
     seconds: float = 0.0
@@ -169,7 +181,7 @@ class JudgeTotals:
 
     def add(self, line: Mapping[str, Any]) -> None:
         """Add a step by its line of rewards.jsonl."""
-        for name in ("judged", "distinct", "kept", "retries", "seconds"):
+        for name in ("judged", "distinct", "kept", "verdicts", "unknown", "retries", "seconds"):
             setattr(self, name, getattr(self, name) + line[name])
         self.none.update(line["none"])
         self.spent += Usage(**{name: line[name] for name in Usage.__dataclass_fields__})

@@ -80,11 +80,14 @@ class ExactTrainer(Trainer):
             self.state.global_step,
             self.guard.gold_scores(generations=self.num_generations_eval),
             reward=mean_reward(self.state.log_history, after=last),
+            disagreement=self.guard.disagreement(generations=self.num_generations_eval),
         )
         self.watch.add(point)
         metrics = self._metrics["eval"]
         metrics["reward"] = [float("nan") if point.gold is None else point.gold]
         metrics["coverage"] = [point.coverage]
+        for name, value in (point.disagreement.metrics() if point.disagreement else {}).items():
+            metrics[name] = [value]
         return output
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:

@@ -76,7 +76,7 @@ def draft(  # noqa: PLR0913, PLR0917  # each is an option of the command
     )
     if settings.model is None:
         raise ConfigError("a rubric is drafted by a model; name one with --model provider:name or CLINALIGN_MODEL")
-    if settings.judge in (None, settings.model):
+    if settings.models == (settings.model,) and settings.judges.small is None:
         typer.echo("clinalign: the model judges its own rubrics; name another with --judge", err=True)
     run = BatchRun(
         Drafting(preferences, settings),

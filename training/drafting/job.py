@@ -65,7 +65,7 @@ class DraftOpener:
 
     @property
     def models(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(name for name in (self.settings.model, self.settings.judge) if name))
+        return self.settings.models
 
     @property
     def is_local(self) -> bool:

@@ -1,0 +1,128 @@
+"""The parts of a small judge's training: batches, loss, the course that it takes, and what it tells."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from tiny_bert import build_tiny_bert
+
+from agent.small_judge.reading import Layout, Pair
+from training.judge_distillation.base import open_base
+from training.judge_distillation.batches import LengthBatches, predict_logits
+from training.judge_distillation.course import course_of, is_over
+from training.judge_distillation.kept_pairs import FILE, keep_pairs, kept_pairs
+from training.judge_distillation.pace import Pace
+from training.judge_distillation.samples import Sample
+from training.judge_distillation.trainer import auc_by_polarity, class_weights
+
+
+def samples_of(*lengths: int, mets: str = "", sides: str = "") -> list[Sample]:
+    """Return samples of these lengths; `mets` and `sides` are made of + and -."""
+    marks = zip(lengths, mets or "+" * len(lengths), sides or "+" * len(lengths), strict=True)
+    return [
+        Sample(
+            Pair((101, *range(1000, 998 + length), 102), length // 2, ""),
+            met == "+",
+            "positive" if side == "+" else "negative",
+            None,
+            "c",
+        )
+        for length, met, side in marks
+    ]
+
+
+def test_an_epoch_has_every_sample_once_in_batches_of_like_length() -> None:
+    draw = random.Random(0)
+    lengths = [draw.randint(20, 250) for _ in range(333)]
+    batches = LengthBatches(samples_of(*lengths), batch=16, seed=3)
+    found = list(batches)
+    assert sorted(row for batch in found for row in batch) == list(range(333))
+    assert len(found) == len(batches) == 21
+    padding = sum(max(lengths[row] for row in batch) * len(batch) for batch in found) / sum(lengths)
+    assert padding < 1.1
+
+
+def test_the_order_of_an_epoch_depends_on_seed_and_epoch_alone() -> None:
+    samples = samples_of(*range(20, 120))
+    batches = LengthBatches(samples, batch=8, seed=3)
+    first = list(batches)
+    batches.epoch = 1
+    assert list(batches) != first
+    again = LengthBatches(samples, batch=8, seed=3)
+    assert list(again) == first
+    assert list(LengthBatches(samples, batch=8, seed=4)) != first
+
+
+def test_logits_do_not_depend_on_what_stands_beside(tmp_path: Path) -> None:
+    model = open_base(build_tiny_bert(tmp_path / "bert"), Layout()).model()
+    samples = samples_of(40, 9, 200, 77, 12)
+    together = predict_logits(model, samples)
+    alone = np.concatenate([predict_logits(model, [sample]) for sample in samples])
+    assert np.abs(together - alone).max() < 1e-6
+    assert np.array_equal(predict_logits(model, samples[::-1])[::-1], together)
+    assert not model.training
+
+
+def test_both_classes_weigh_the_same() -> None:
+    samples = samples_of(*[9] * 10, mets="+++-------")
+    unmet, met = class_weights(samples)
+    assert 7 * unmet == pytest.approx(3 * met) == pytest.approx(5)
+
+
+@pytest.mark.parametrize(
+    "mets,sides,logits,expected",
+    [
+        ("++--", "++++", [3, 2, 1, 0], 1.0),
+        ("+-+-", "++--", [1, 0, 9, 8], 1.0),  # overall it would be 0.75
+        ("+-+-", "++--", [1, 0, 8, 9], 0.5),
+        ("++--", "++--", [1, 0, 8, 9], 0.5),  # nothing to compare
+    ],
+)
+def test_the_auc_of_a_course_compares_within_a_polarity(
+    mets: str, sides: str, logits: list[float], expected: float
+) -> None:
+    samples = samples_of(9, 9, 9, 9, mets=mets, sides=sides)
+    assert auc_by_polarity(np.array(logits, dtype=np.float32), samples) == expected
+
+
+@pytest.mark.parametrize(
+    "aucs,step,over,best",
+    [
+        ([], 0, False, 0),
+        ([0.6], 5, False, 5),
+        ([0.6, 0.5], 10, False, 5),
+        ([0.6, 0.5, 0.6], 15, True, 5),
+        ([0.5, 0.6, 0.5], 15, False, 10),
+        ([0.5, 0.6, 0.7, 0.8], 20, True, 20),
+    ],
+)
+def test_a_training_is_over_with_its_steps_or_its_patience(aucs: list[float], step: int, over: bool, best: int) -> None:
+    from transformers import TrainerState
+
+    log: list[Any] = [{"step": 5 * n, "epoch": n / 2, "eval_auc": auc} for n, auc in enumerate(aucs, start=1)]
+    state = TrainerState(global_step=step, max_steps=20, log_history=[{"loss": 1.0, "step": 1}, *log])
+    assert (is_over(state), course_of(state).best_step) == (over, best)
+
+
+def test_pairs_are_kept_as_they_were_read(tmp_path: Path) -> None:
+    pairs = [sample.pair for sample in samples_of(9, 4, 250)]
+    assert kept_pairs(tmp_path) is None
+    keep_pairs(pairs, tmp_path)
+    assert kept_pairs(tmp_path) == pairs
+    torn = (tmp_path / FILE).read_bytes()
+    (tmp_path / FILE).write_bytes(torn[: len(torn) // 2])
+    assert kept_pairs(tmp_path) is None
+
+
+def test_pace_tells_how_far_and_how_long() -> None:
+    lines: list[str] = []
+    pace = Pace("step", lines.append, done=90, every_s=0.0)
+    pace._began -= 20  # two steps, ten seconds each
+    pace(92, 100, "loss 0.500")
+    assert lines == ["step 92/100  loss 0.500  80 s to go"]
+    Pace("step", lines.append)(1, 2)
+    assert len(lines) == 1
