@@ -114,6 +114,8 @@ def critique(state: AgentState, runtime: Runtime[AgentContext]) -> Update:
             return {"verdicts": ()} | end
         verdicts = tuple(judged[0])
     update: Update = {"verdicts": verdicts, "judged": [verdicts]}
+    if all(verdict.value == "unknown" for verdict in verdicts):  # else "nothing to improve" would read as praise
+        update["warnings"] = ["the judge has no verdict on any criterion: whether the draft is good is not known"]
     return update | spent(ledger) | stopped(reason_to_stop(state["criteria"], verdicts, ledger, rounds=0))
 
 

@@ -74,6 +74,7 @@ def test_the_plot_tells_its_curves_to_those_who_cant_see_it() -> None:
 
 
 @pytest.mark.data
+@pytest.mark.slow
 def test_on_real_rubrics_few_principles_account_for_more_than_k_means_and_chance(
     dev_data: Path, tmp_path: Path, embedder: EmbeddingMemory
 ) -> None:

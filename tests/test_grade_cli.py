@@ -176,7 +176,7 @@ def test_a_wrong_key_ends_the_run_with_what_to_do(output: Path, tmp_path: Path) 
     ("options", "said"),
     [
         ((), "--judge"),
-        (("--judge", "gpt-4.1"), "provider:name (a chat model, as openai:gpt-4.1), embedded, recorded:FILE"),
+        (("--judge", "gpt-4.1"), "provider:name (a chat model, as openai:gpt-4.1), small:FOLDER"),
         (("--judge", "recorded:"), "names no file"),
         (("--judge", "embedded", "--judge", "embedded"), "twice"),
         (("--judge", "recorded:nowhere.jsonl"), "nowhere.jsonl"),

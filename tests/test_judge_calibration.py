@@ -16,7 +16,7 @@ from sklearn.metrics import roc_auc_score
 
 from agent.small_judge.calibration import Calibration, Polarity, SideCalibration
 from agent.small_judge.reading import Pair
-from training.judge_distillation.calibrating import MIN_REGION, fit_calibration, risk_bound
+from training.judge_distillation.calibrating import MIN_OF_KIND, fit_calibration, risk_bound
 from training.judge_distillation.measures import (
     Judged,
     all_figures,
@@ -112,8 +112,8 @@ def test_nothing_is_given_where_the_order_may_be_chance_though_one_word_would_ne
     assert (found.unmet_to, found.met_from) == (None, None)
 
 
-def test_fewer_verdicts_than_a_region_needs_are_never_enough() -> None:
-    mets = np.arange(2 * MIN_REGION - 2) % 2 == 0
+def test_fewer_verdicts_than_a_kind_needs_are_never_enough() -> None:
+    mets = np.arange(2 * MIN_OF_KIND - 2) % 2 == 0
     found = fitted(np.where(mets, 5.0, -5.0), mets, [str(number) for number in range(len(mets))])
     assert (found.unmet_to, found.met_from) == (None, None)
 
@@ -131,6 +131,12 @@ def test_no_verdict_is_given_that_is_likelier_wrong() -> None:
     found = fitted(logits, mets, conversations, risk=0.45)
     assert found.unmet_to is not None
     assert found.unmet_to <= 0.5 <= (found.met_from or 1.0)
+
+
+def test_verdicts_of_a_single_conversation_are_never_enough() -> None:
+    right = np.zeros(500, dtype=bool)
+    assert risk_bound(right, np.zeros(500, dtype=np.int64)) == pytest.approx(0.8)
+    assert risk_bound(right, np.arange(500) % 2) < 0.01
 
 
 def test_verdicts_of_one_conversation_that_go_wrong_together_count_as_fewer() -> None:
@@ -175,9 +181,12 @@ def test_a_kind_of_verdict_that_is_too_often_wrong_is_never_given() -> None:
 
 def test_both_polarities_share_the_risk() -> None:
     """Few verdicts of one polarity alone would not do; beside those of the other they may be given."""
-    logits, mets, conversations = drawn(6, 100)
-    sides: list[Polarity] = ["negative" if number % 4 == 0 else "positive" for number in range(len(logits))]
+    logits, mets, conversations = drawn(6, 24)
+    is_few = np.arange(len(logits)) % 4 == 0
+    sides: list[Polarity] = ["negative" if few else "positive" for few in is_few]
+    alone = fitted(logits[is_few], mets[is_few], np.array(conversations)[is_few].tolist())
     found = fit_calibration(logits, mets, sides, conversations=conversations, risk=0.2)
+    assert (alone.unmet_to, alone.met_from) == (None, None)
     assert found.negative.unmet_to == found.positive.unmet_to is not None
 
 

@@ -198,7 +198,15 @@ def test_a_polarity_of_one_class_is_told_not_refused(tmp_path: Path) -> None:
     labels = labels_of(tmp_path, rows)
     check_labels(labels)
     told = list(warnings(labels, *split(labels.answers, share=0.25, seed=0)))
-    assert [line.split(" in the")[0] for line in told] == ["all verdicts on criteria with points below 0"] * 2
+    about = [line.split(" in the")[0] for line in told if not line.startswith("only 3")]
+    assert about == ["all verdicts on criteria with points below 0"] * 2
+
+
+@pytest.mark.parametrize(("conversations", "is_told"), [(22, True), (24, False)])
+def test_bounds_of_few_conversations_are_warned_of(tmp_path: Path, conversations: int, is_told: bool) -> None:
+    labels = labels_of(tmp_path, graded_rows(conversations))
+    told = list(warnings(labels, *split(labels.answers, share=0.5, seed=0)))
+    assert [line.split(":")[0] for line in told] == ["only 11 conversations are held out"] * is_told
 
 
 @given(seed=st.integers(0, 9), share=st.sampled_from([0.1, 0.2, 0.5]))

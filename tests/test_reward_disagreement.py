@@ -25,7 +25,7 @@ from training.alignment.drift_simulation import is_told
 from training.alignment.gold import GOLD_FILE, GoldPoint, append_point, judged, read_points
 from training.alignment.kept_verdicts import KeptVerdicts
 from training.alignment.reward_guard import RewardGuard
-from training.alignment.reward_report import GOLD, StepReport
+from training.alignment.reward_report import GOLD, JudgeTotals, StepReport
 from training.alignment.rows import RewardCriterion
 from training.alignment.watched_judge import WatchedJudge
 from training.reward import RubricReward
@@ -313,3 +313,12 @@ def test_verdicts_that_the_judge_left_open_are_logged() -> None:
     report.add_verdicts("r", rubric, [True, True, False, None])
     assert report.metrics()["judge/unknown"] == 3 / 8
     assert (report.as_line()["verdicts"], report.as_line()["unknown"]) == (8, 3)
+
+
+def test_a_step_of_a_version_that_did_not_count_verdicts_is_added() -> None:
+    totals, report = JudgeTotals(), StepReport(completions=1)
+    report.add_verdicts("q", [RewardCriterion("c", 5)], [None])
+    older = {name: value for name, value in report.as_line().items() if name not in {"verdicts", "unknown"}}
+    for line in (older, report.as_line()):
+        totals.add(line)
+    assert (totals.verdicts, totals.unknown) == (1, 1)

@@ -118,6 +118,7 @@ def test_criteria_and_conversations_that_are_alike_are_faults(embedder):
     assert any("is like that of 'gout'" in message for message in found)
 
 
+@pytest.mark.slow
 def test_the_shipped_set_has_no_fault_and_says_what_it_is(embedder):
     shipped = load_rubrics()
     assert [str(fault) for fault in lint_rubrics(shipped, embedder)] == []

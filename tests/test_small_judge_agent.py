@@ -167,6 +167,8 @@ def test_without_a_model_what_it_never_is_sure_of_goes_to_the_detectors_of_the_c
     )
     assert (cascade["answer"], verdicts(cascade)) == (alone["answer"], verdicts(alone))
     assert (small["answer"], set(verdicts(small))) == (small["draft"], {"unknown"})
+    assert "no verdict on any criterion" in " ".join(small["warnings"])
+    assert "no verdict on any criterion" not in " ".join(cascade["warnings"])
 
 
 def test_without_a_writer_a_cascades_model_is_asked_for_verdicts_alone(data_dir, monkeypatch, unsure):

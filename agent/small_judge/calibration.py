@@ -28,7 +28,7 @@ class SideCalibration:
     bias: float
     """P(met) = 1 / (1 + exp(-(slope * logit + bias))): Platt's scaling."""
     unmet_to: float | None
-    """Up to this probability of met, the verdict is unmet; None: never, since no bound keeps the risk."""
+    """Up to this probability of met, the verdict is unmet; None: never, since too few are known to keep the risk."""
     met_from: float | None
 
     @property
@@ -57,7 +57,7 @@ class Calibration:
     positive: SideCalibration
     negative: SideCalibration
     risk: float
-    """Share of wrong verdicts among those given that the bounds are chosen for, on each side of each polarity."""
+    """Share of wrong verdicts among those given that the bounds are chosen for."""
 
     def of(self, side: Polarity) -> SideCalibration:
         """Return a polarity's."""

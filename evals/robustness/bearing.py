@@ -7,7 +7,7 @@ import re
 _OF_THE_WHOLE = re.compile(
     r"relevan|length|\blong\b|concis|\bbrief|verbos|wordy|succinct|\bfocus|\bformat|structur|organi[sz]ed|repetit|redundan"
     r"|unnecessar|superfluous|off-topic|extraneous|bulk|bullet|heading|\bbold|numbered|markdown|coheren|language|jargon"
-    r"|instruction",
+    r"|instruction|\bclear|clarity|confus|understandab|readab|\bsimpl|\bplain",
     re.IGNORECASE,
 )
 _EVERYWHERE = frozenset(

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from training.alignment.checkpoints import last_whole, step_of
+from training.alignment.durations import in_words
 from training.alignment.gold import GoldPoint, GoldWatch, append_point
 from training.alignment.interrupts import Interrupts
 
@@ -118,7 +119,7 @@ class Progress(TrainerCallback):
             f"length {logs.get('completions/mean_length', 0):.0f}",
             f"{seconds:.1f} s/step",
             f"judge {self._cost():.2f}" if self._cost() else "",
-            f"{_in_words((state.max_steps - state.global_step) * seconds)} to go",
+            f"{in_words((state.max_steps - state.global_step) * seconds)} to go",
         ]
         return "  ".join(part for part in parts if part)
 
@@ -162,8 +163,3 @@ def _beside(point: GoldPoint) -> str:
     if found is None or found.whole.share is None:
         return ""
     return f"; the reward's judge differs in {found.whole.share:.0%} of {found.whole.known:,} verdicts"
-
-
-def _in_words(seconds: float) -> str:
-    minutes = round(seconds / 60)
-    return f"{seconds:.0f} s" if minutes < 2 else f"{minutes} min" if minutes < 120 else f"{minutes / 60:.1f} h"

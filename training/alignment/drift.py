@@ -75,6 +75,6 @@ def _risen(course: Sequence[Disagreement], measure: str, words: str) -> str:
 def _beyond(found: Disagreement) -> str:
     return (
         f"{found.judge} differs from the gold judge in {found.whole.share or 0:.0%} of the verdicts that both give, and its "
-        f"bounds were chosen for {found.risk:.0%} on each side: it knows these answers less well than those it was distilled from, "
+        f"bounds were chosen for {found.risk:.0%}: it knows these answers less well than those it was distilled from, "
         "or the gold judge is another judge than those were graded by"
     )

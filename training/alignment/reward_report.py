@@ -181,8 +181,10 @@ class JudgeTotals:
 
     def add(self, line: Mapping[str, Any]) -> None:
         """Add a step by its line of rewards.jsonl."""
-        for name in ("judged", "distinct", "kept", "verdicts", "unknown", "retries", "seconds"):
+        for name in ("judged", "distinct", "kept", "retries", "seconds"):
             setattr(self, name, getattr(self, name) + line[name])
+        self.verdicts += line.get("verdicts", 0)  # a run that was begun before they were counted
+        self.unknown += line.get("unknown", 0)
         self.none.update(line["none"])
         self.spent += Usage(**{name: line[name] for name in Usage.__dataclass_fields__})
 

@@ -52,11 +52,12 @@ class Base:
         from transformers import AutoModelForSequenceClassification
         from transformers.utils import logging as transformers_logging
 
+        source = weights or self.folder
         level = transformers_logging.get_verbosity()
         transformers_logging.set_verbosity(logging.ERROR)  # it tells that the output's weights are new, which they are
         try:
             model: Any = AutoModelForSequenceClassification.from_pretrained(
-                weights or self.folder,
+                source,
                 num_labels=1,
                 attention_probs_dropout_prob=0.0,
                 hidden_dropout_prob=DROPOUT,
@@ -64,7 +65,7 @@ class Base:
                 local_files_only=True,
             )
         except (OSError, ValueError, RuntimeError) as error:
-            raise ConfigError(f"{self.folder}: the model can't be loaded: {str(error).splitlines()[0]}") from error
+            raise ConfigError(f"{source}: the model can't be loaded: {str(error).splitlines()[0]}") from error
         finally:
             transformers_logging.set_verbosity(level)
         return model.to(device).eval()  # type: ignore[no-any-return]

@@ -5,7 +5,7 @@ wrong. There are four kinds of verdict, met and unmet of positive and of negativ
 since their probabilities are calibrated. Three things keep that honest where there is little to go by: the share of wrong verdicts
 must keep the risk at its upper bound and not only as counted; verdicts on one conversation, which are right and wrong together,
 count as fewer than they are (the effective sample size of Korn and Graubard 1998); and a kind of verdict is given only if at least
-`MIN_REGION` held-out ones are within the bound, whose share of wrong ones keeps the risk as counted. Of some twenty bounds the one
+`MIN_OF_KIND` held-out ones are within the bound, whose share of wrong ones keeps the risk as counted. Of some twenty bounds the one
 that gives most verdicts is taken, which flatters a little.
 """
 
@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import ceil, floor, lgamma, log
+from statistics import NormalDist
 
 import numpy as np
 import numpy.typing as npt
@@ -21,11 +22,11 @@ import numpy.typing as npt
 from agent.small_judge.calibration import SIDES, Calibration, Polarity, SideCalibration
 from training.judge_distillation.measures import Booleans, Numbers
 
-MIN_REGION = 20
+MIN_OF_KIND = 20
 """Held-out verdicts: of fewer, even all right ones would say little."""
 SURENESS = 0.8
 """Of the upper bound of the risk, one-sided: with a conversation or two more it would not move much."""
-REGIONS = 20
+BOUNDS = 20
 """Bounds tried: with every verdict a bound of its own, chance would choose among them."""
 MIN_SLOPE_Z = 1.64
 """Slope over its standard error: below, the order of logits may be chance, and what was sure would be the commoner verdict."""
@@ -133,9 +134,9 @@ def _bound(
     order = order[sure[order] > 0.5]
     ranked, most = sure[order], 0
     least, given = 1.0, frozenset[_Kind]()
-    for number in range(1, REGIONS + 1):
-        size = round(number / REGIONS * len(order))
-        if size < MIN_REGION:
+    for number in range(1, BOUNDS + 1):
+        size = round(number / BOUNDS * len(order))
+        if size < MIN_OF_KIND:
             continue
         size = int(np.searchsorted(-ranked, -ranked[size - 1], side="right"))  # equal ones get one verdict
         inside = order[:size]
@@ -143,7 +144,7 @@ def _bound(
             (side, value): rows
             for side in SIDES
             for value in (True, False)
-            if len(rows := inside[(kinds[inside] == side) & (said[inside] == value)]) >= MIN_REGION
+            if len(rows := inside[(kinds[inside] == side) & (said[inside] == value)]) >= MIN_OF_KIND
             and wrong[rows].mean() <= risk
         }
         rows = np.concatenate([*kept.values(), np.empty(0, dtype=np.int64)])
@@ -157,19 +158,37 @@ def risk_bound(wrong: Booleans, clusters: Clusters) -> float:
     """Return the upper bound of the share of wrong verdicts, at `SURENESS`, by Clopper and Pearson's for a sample of clusters.
 
     Korn and Graubard 1998, "Confidence intervals for proportions with small expected number of positive counts estimated from
-    survey data": the binomial bound of as many independent verdicts as say the same. Those are rounded against the judge.
+    survey data": the binomial bound of as many independent verdicts as say the same, fewer still where few conversations tell how
+    far verdicts go together. Both are rounded against the judge.
     """
-    share = float(wrong.mean())
-    independent = max(1, floor(len(wrong) / _design_effect(wrong, clusters) + _EPSILON))
+    share, groups = float(wrong.mean()), len(np.unique(clusters))
+    doubt = (_student(len(wrong) - 1) / _student(groups - 1)) ** 2 if groups > 1 else 1.0
+    independent = max(1, floor(len(wrong) * doubt / _design_effect(wrong, clusters) + _EPSILON))
     return _clopper_pearson(min(ceil(share * independent - _EPSILON), independent), independent)
 
 
+def _student(freedom: int) -> float:
+    """Return the quantile of Student's t at `SURENESS`, within 1 % (Abramowitz and Stegun 26.7.5)."""
+    z = NormalDist().inv_cdf(SURENESS)
+    return (
+        z
+        + (z**3 + z) / (4 * freedom)
+        + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * freedom**2)
+        + (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / (384 * freedom**3)
+    )
+
+
 def _design_effect(wrong: Booleans, clusters: Clusters) -> float:
-    """Return the variance of the share over that of independent verdicts; never below 1, and 1 where there is none to see."""
+    """Return the variance of the share over that of independent verdicts; never below 1, and 1 where there is none to see.
+
+    Verdicts of a single conversation count as one: nothing shows how far they go together.
+    """
     share, size = float(wrong.mean()), len(wrong)
     members = np.unique(clusters, return_inverse=True)[1]
     groups = int(members.max()) + 1
-    if share in (0.0, 1.0) or groups == 1:
+    if groups == 1:
+        return float(size)
+    if share in (0.0, 1.0):
         return 1.0
     surplus = np.bincount(members, weights=wrong - share)  # wrong verdicts of a cluster beyond its part, (groups,)
     variance = float((surplus**2).sum()) * groups / (groups - 1) / size**2

@@ -16,7 +16,7 @@ from agent.small_judge.folder import JudgeFacts
 from agent.state import DISCLAIMER
 from evals.reports.files import write_report
 from principles_store.embedding import DEFAULT_MODEL
-from training.judge_distillation.calibrating import MIN_REGION, SURENESS
+from training.judge_distillation.calibrating import MIN_OF_KIND, SURENESS
 from training.judge_distillation.export import MIN_AGREEMENT
 from training.judge_distillation.report import DistilReport, TrainedOn
 from training.judge_distillation.work_folder import CARD
@@ -108,7 +108,7 @@ def card(report: DistilReport) -> str:
         held=_held(trained_on),
         agreement=_agreement(trained_on["figures"]),
         risk=facts.calibration.risk,
-        least=MIN_REGION,
+        least=MIN_OF_KIND,
         sureness=SURENESS,
         bounds=_bounds(facts),
         curve=_curve(trained_on["figures"]["curve"]),
@@ -161,7 +161,10 @@ def _bounds(facts: JudgeFacts) -> str:
     sides = (("positive", calibration.positive), ("negative", calibration.negative))
     rows = [[f"{name} criteria", _bound("up to", side.unmet_to), _bound("from", side.met_from)] for name, side in sides]
     silent = [name for name, side in sides if _is_silent(side)]
-    told = [f"On {name} criteria it is never sure: nothing that it said of them kept the risk." for name in silent]
+    told = [
+        f"On {name} criteria it is never sure: what it said of them was too little, too often wrong, or no better than chance."
+        for name in silent
+    ]
     return "\n".join([_table(["probability of met", "unmet", "met"], rows), *([""] if told else []), *told])
 
 

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from agent.errors import InputError
-from agent.small_judge.calibration import Polarity, polarity
+from agent.small_judge.calibration import SIDES, Polarity, polarity
 from evals.graded import GradedAnswer
 from training.judge_distillation.rows import NO_JUDGE, Labels, conversation_key
 
 MIN_CONVERSATIONS = 10
 MIN_HELD = 2
 """Conversations: figures from one would say more of it than of the judge."""
+FEW_HELD = 12
+"""Conversations held out, below which the bounds often don't keep the risk: docs/small-judge.md has the figures."""
 MIN_VERDICTS = 100
-"""On both sides together; what is made of so few is hardly better than a coin, which its card then tells."""
-_SIDES: tuple[Polarity, ...] = ("positive", "negative")
+"""Trained on and held out together; what is made of so few is hardly better than a coin, which its card then tells."""
 _POINTS = {"positive": "above 0", "negative": "below 0"}
 
 
@@ -40,7 +41,7 @@ def check_labels(labels: Labels) -> None:
 
 def check_split(train: Sequence[GradedAnswer], held: Sequence[GradedAnswer]) -> None:
     """Refuse a split of which a side is too small or all alike. Raises InputError."""
-    held_conversations = len({conversation_key(answer) for answer in held})
+    held_conversations = _conversations(held)
     if held_conversations < MIN_HELD:
         raise InputError(
             f"too few conversations held out: {held_conversations}, and {MIN_HELD} are needed at least; raise --held-share, "
@@ -56,7 +57,7 @@ def check_split(train: Sequence[GradedAnswer], held: Sequence[GradedAnswer]) -> 
 
 def warnings(labels: Labels, train: Sequence[GradedAnswer], held: Sequence[GradedAnswer]) -> Iterator[str]:
     """Yield what doesn't forbid a judge and may still surprise."""
-    for side in _SIDES:
+    for side in SIDES:
         what = f"criteria with points {_POINTS[side]}"
         for name, answers in (("trained on", train), ("held out", held)):
             found = _classes(answers, side)
@@ -64,6 +65,8 @@ def warnings(labels: Labels, train: Sequence[GradedAnswer], held: Sequence[Grade
                 yield f"none of the {what} has a verdict in the conversations {name}: they stay unknown, or are a guess"
             elif len(found) == 1:
                 yield f"all verdicts on {what} in the conversations {name} say {_said(*found)}: don't trust it with these"
+    if (few := _conversations(held)) < FEW_HELD:
+        yield f"only {few} conversations are held out: the bounds may let more wrong verdicts pass than the risk; grade more"
     if labels.skipped.own:
         yield f"{labels.skipped.own:,} verdicts that a small judge gave were passed over: it must not learn from itself"
     if len(labels.judges) > 1:
@@ -73,9 +76,13 @@ def warnings(labels: Labels, train: Sequence[GradedAnswer], held: Sequence[Grade
         yield "the rows don't say which judge gave the verdicts"
 
 
+def _conversations(answers: Sequence[GradedAnswer]) -> int:
+    return len({conversation_key(answer) for answer in answers})
+
+
 def _only_class(answers: Sequence[GradedAnswer]) -> str | None:
     """Return the only verdict there is, None if there are both."""
-    found = _classes(answers, *_SIDES)
+    found = _classes(answers, *SIDES)
     return _said(*found) if len(found) == 1 else None
 
 

@@ -126,7 +126,7 @@ def told(report: DistilReport) -> list[str]:
 
 def _silence(found: dict[str, Any]) -> str:
     if not found["coverage"]:
-        return "gives no verdict at all: in no region the risk is kept; train it on more graded rows, or raise --risk"
+        return "gives no verdict at all: no bound keeps the risk; train it on more graded rows, or raise --risk"
     return f"gives a verdict on {found['coverage']:.0%}, {found['risk']:.1%} of them wrong; the others are unknown"
 
 

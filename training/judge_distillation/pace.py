@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from training.alignment.durations import in_words
+
 EVERY_S = 10.0
 
 
@@ -29,9 +31,3 @@ class Pace:
         left = (self._told_at - self._began) / max(done - self._from, 1) * (total - done)
         parts = (f"{self._what} {done:,}/{total:,}", facts, f"{in_words(left)} to go")
         self._echo("  ".join(part for part in parts if part))
-
-
-def in_words(seconds: float) -> str:
-    """Return a time as a person would say it."""
-    minutes = round(seconds / 60)
-    return f"{seconds:.0f} s" if minutes < 2 else f"{minutes} min" if minutes < 120 else f"{minutes / 60:.1f} h"
