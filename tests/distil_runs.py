@@ -13,7 +13,7 @@ from pathlib import Path
 from training.judge_distillation.options import DistilOptions
 
 SAVE_EVERY = 3
-"""Steps: some checkpoints lie between the evaluations, in the middle of an epoch."""
+"""Steps: some checkpoints lie between the evaluations, which come each half epoch here, few as the rows are."""
 JUDGE = "judge"
 
 
@@ -74,7 +74,7 @@ def _arm(moment: str) -> None:
     """Put the trap where the moment is."""
     from training.judge_distillation import finishing, rhythm, trainer
 
-    rhythm.SAVE_EVERY = SAVE_EVERY
+    rhythm.SAVE_EVERY, rhythm.FEWEST_STEPS = SAVE_EVERY, 1
     kind, _, number = moment.partition(" ")
     if kind in ("step", "told"):
         before = rhythm.Rhythm.on_step_end
