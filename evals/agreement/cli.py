@@ -13,6 +13,8 @@ import typer
 from agent.batch.cli_options import Concurrency, Fresh, MaxCost, RetryErrors
 from agent.cli_options import Library, Temperature
 from agent.errors import ConfigError
+from evals.grading.cli import PerCriterion
+from evals.grading.within_options import AsOneObject, FirstAnswers, KeptVerdicts, Samples, Seed
 
 if TYPE_CHECKING:
     from evals.agreement.pairs import Reference
@@ -30,23 +32,19 @@ def agreement(  # noqa: PLR0913, PLR0917  # each is an option of the command
         list[str] | None,
         typer.Option("--judge", metavar="SPEC", help="Judge now, as eval grade does, instead of reading GRADED."),
     ] = None,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Where --judge keeps its verdicts, to be continued from.")
-    ] = None,
-    per_criterion: Annotated[
-        bool, typer.Option("--per-criterion", help="One criterion per call, as HealthBench.")
-    ] = False,
-    limit: Annotated[int | None, typer.Option(help="Only the first answers of REFERENCE.", min=1)] = None,
+    output: KeptVerdicts = None,
+    per_criterion: PerCriterion = False,
+    limit: FirstAnswers = None,
     temperature: Temperature = None,
     library: Library = None,
     concurrency: Concurrency = 16,
     max_cost: MaxCost = None,
     retry_errors: RetryErrors = False,
     fresh: Fresh = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+    as_json: AsOneObject = False,
     markdown: Annotated[Path | None, typer.Option(help="Write it as Markdown, without the rows.")] = None,
-    seed: Annotated[int, typer.Option(help="Of the bootstrap.", min=0)] = 0,
-    samples: Annotated[int, typer.Option(help="Bootstrap samples.", min=100)] = 1000,
+    seed: Seed = 0,
+    samples: Samples = 1000,
 ) -> None:
     """Measure how far a judge agrees with people, or with another judge: macro-F1, κ, per category, and where it leans.
 

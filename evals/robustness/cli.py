@@ -11,6 +11,8 @@ import typer
 
 from agent.batch.cli_options import Concurrency, Fresh, MaxCost, RetryErrors
 from agent.cli_options import Library, Temperature
+from evals.grading.cli import PerCriterion
+from evals.grading.within_options import AsOneObject, FirstAnswers, KeptVerdicts, Samples, Seed
 
 if TYPE_CHECKING:
     from evals.graded import GradedAnswer
@@ -31,22 +33,18 @@ def robustness(  # noqa: PLR0913, PLR0917  # each is an option of the command
     attack: Annotated[
         list[str] | None, typer.Option("--attack", metavar="NAME", help="Only this one; may be repeated.")
     ] = None,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Where the verdicts are kept, to be continued from.")
-    ] = None,
-    per_criterion: Annotated[
-        bool, typer.Option("--per-criterion", help="One criterion per call, as HealthBench.")
-    ] = False,
-    limit: Annotated[int | None, typer.Option(help="Only the first answers of GRADED.", min=1)] = None,
+    output: KeptVerdicts = None,
+    per_criterion: PerCriterion = False,
+    limit: FirstAnswers = None,
     temperature: Temperature = None,
     library: Library = None,
     concurrency: Concurrency = 16,
     max_cost: MaxCost = None,
     retry_errors: RetryErrors = False,
     fresh: Fresh = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
-    seed: Annotated[int, typer.Option(help="Of the changes and the bootstrap.", min=0)] = 0,
-    samples: Annotated[int, typer.Option(help="Bootstrap samples.", min=100)] = 1000,
+    as_json: AsOneObject = False,
+    seed: Seed = 0,
+    samples: Samples = 1000,
 ) -> None:
     """Judge answers as they are and changed: padded, doubled, reformatted, with orders to the judge, with criteria repeated.
 

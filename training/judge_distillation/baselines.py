@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 Floats = npt.NDArray[np.float64]
 Booleans = npt.NDArray[np.bool_]
 _NEAREST = 3
-_SAID = {"met": 1.0, "unmet": 0.0, "unknown": np.nan}
+SAID = {"met": 1.0, "unmet": 0.0, "unknown": np.nan}
+"""A verdict as a number."""
 
 
 def similarities(answers: Sequence[GradedAnswer], embedder: Embedder) -> Floats:
@@ -82,7 +83,7 @@ def judged(answers: Sequence[GradedAnswer], judge: Judge) -> Floats:
     """Return a judge's verdicts on every criterion, in their order: 1 met, 0 unmet, NaN unknown."""
     return np.array(
         [
-            _SAID[verdict.value]
+            SAID[verdict.value]
             for answer in answers
             for verdict in judge.judge(answer.conversation, [answer.response], answer.rubric, ledger=Ledger())[0]
         ]

@@ -12,10 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from evals.agreement.measures import UNKNOWN, measures
+from training.judge_distillation.baselines import Booleans, Floats
 
-Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
-Booleans = npt.NDArray[np.bool_]
 _STEPS = 1000
 
 

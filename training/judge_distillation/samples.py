@@ -49,12 +49,13 @@ def make_samples(answers: Sequence[GradedAnswer], pairs: Sequence[Pair]) -> list
             pair,
             answer.grades[number].met is True,
             polarity(answer.rubric[number]),
-            _axis(answer.rubric[number].tags),
+            axis_of(answer.rubric[number].tags),
             key,
         )
         for pair, (answer, key, number) in zip(pairs, places, strict=True)
     ]
 
 
-def _axis(tags: Sequence[str]) -> str | None:
+def axis_of(tags: Sequence[str]) -> str | None:
+    """Return the axis that a criterion's tags name, if any."""
     return next((tag.removeprefix(_AXIS) for tag in tags if tag.startswith(_AXIS)), None)

@@ -5,6 +5,7 @@ None of it depends on what is trained, and encoding every passage anew in each t
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from agent.errors import InputError
 from agent.small_judge.reading import Layout, Pair, PairReader
 from evals.graded import GradedAnswer
 from training.judge_distillation.baselines import Floats, judged, similarities
@@ -38,11 +40,12 @@ class Material:
 def write_material(
     answers: Sequence[GradedAnswer], folder: Path, tokenizer: Tokenizer, layout: Layout, *, threads: int | None
 ) -> None:
-    """Write what `read_material` reads, whole or not at all."""
+    """Write what `read_material` reads, whole or not at all; raises InputError where two answers have the same id."""
     from principles_store.embedding import load_embedder
     from principles_store.shared_embedding import EmbeddingMemory
     from training.alignment.shipped import shipped_context
 
+    _check_ids(answers)
     embedder = EmbeddingMemory(load_embedder(threads=threads))
     reader = PairReader(tokenizer, embedder, layout)
     pairs = [
@@ -58,6 +61,15 @@ def write_material(
         seconds=[pair.second for pair in pairs],
     )
     part.replace(folder / MATERIAL)
+
+
+def _check_ids(answers: Sequence[GradedAnswer]) -> None:
+    name, times = Counter(answer.id for answer in answers).most_common(1)[0]
+    if times > 1:
+        raise InputError(
+            f"{times} different answers have the id {name!r}, by which a study tells them apart; give each its own, or study the "
+            "verdicts of one judge at a time"
+        )
 
 
 def read_material(answers: tuple[GradedAnswer, ...], folder: Path) -> Material:

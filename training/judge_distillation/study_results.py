@@ -14,7 +14,7 @@ import numpy.typing as npt
 from agent.errors import InputError
 from agent.small_judge.calibration import Calibration, Polarity
 from evals.agreement.measures import Treatment, measures
-from training.judge_distillation.baselines import Booleans, Floats
+from training.judge_distillation.baselines import SAID, Booleans, Floats
 from training.judge_distillation.calibrating import fit_calibration
 from training.judge_distillation.cascading import counted
 from training.judge_distillation.measures import auc
@@ -22,7 +22,6 @@ from training.judge_distillation.trials import RESULT, Trial
 
 SERVING = "as it serves"
 """Stands for the precision in which the judge's folder serves."""
-_SAID = {"met": 1.0, "unmet": 0.0, "unknown": np.nan}
 Measure = Literal["kappa", "macro_f1", "accuracy"]
 
 
@@ -84,7 +83,7 @@ class Result:
         """Return a small judge's verdicts with its bounds: 1 met, 0 unmet, NaN unknown."""
         sides = [self.calibration.of(side) for side in _sides(self.positive)]
         chances = self.chances_of(name).tolist()
-        return np.array([_SAID[side.verdict(chance)] for side, chance in zip(sides, chances, strict=True)])
+        return np.array([SAID[side.verdict(chance)] for side, chance in zip(sides, chances, strict=True)])
 
     def with_risk(self, risk: float) -> Result:
         """Return the same with bounds for another risk."""

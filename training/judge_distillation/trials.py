@@ -24,6 +24,7 @@ from evals.graded import Grade, GradedAnswer, graded_row
 from evals.reports.files import write_report
 from training.judge_distillation.baselines import Floats, commoner_verdict, logistic_regression
 from training.judge_distillation.rows import conversation_key
+from training.judge_distillation.samples import axis_of
 from training.judge_distillation.splits import split
 from training.judge_distillation.study_material import Material
 
@@ -34,7 +35,6 @@ RESULT, TRAIN, TEST, JUDGE = "result.json", "train.jsonl", "test.jsonl", "judge"
 PLAIN = "-plain"
 """Ends the name of a trial without augmentation."""
 PRECISIONS: tuple[Precision, ...] = ("fp32", "int8")
-_AXIS = "axis:"
 _HALVES = 90_000
 """Added to a trial's seed where conversations are halved, so that the training's own split is another draw."""
 
@@ -189,7 +189,7 @@ def _rows(answers: Sequence[GradedAnswer]) -> dict[str, list[Any]]:
         {
             "met": int(grade.met),
             "positive": int(polarity(criterion) == "positive"),
-            "axis": next((tag.removeprefix(_AXIS) for tag in criterion.tags if tag.startswith(_AXIS)), None),
+            "axis": axis_of(criterion.tags),
             "answer": number,
             "conversation": conversation_key(answer),
         }
