@@ -17,7 +17,6 @@ from evals.dataset import TaggedCriterion
 from evals.graded import Grade, GradedAnswer, read_graded
 from training.judge_distillation.base import open_base
 from training.judge_distillation.baselines import commoner_verdict, judged, logistic_regression, similarities
-from training.judge_distillation.cascading import at_bounds, by_answer, by_criterion, by_lot
 from training.judge_distillation.study import Study, do, main, options_of, planned, prepare, shake
 from training.judge_distillation.study_intervals import resampled_kappas
 from training.judge_distillation.study_material import read_material, write_material
@@ -89,47 +88,6 @@ def test_few_verdicts_are_gone_over_more_often(tmp_path):
     assert options_of(study, Trial(0, augmented=False)).augment == 0 < options_of(study, Trial(0)).augment
 
 
-def test_the_cascades_kappa_is_that_of_its_verdicts():
-    curve = by_criterion(CHANCES, MET)
-    surest = np.argsort(-np.abs(CHANCES - 0.5), kind="stable")[:100]
-    said = MET.copy()
-    said[surest] = CHANCES[surest] >= 0.5
-
-    assert curve.kappa_at(0.25) == pytest.approx(cohen_kappa_score(MET, said))
-    assert curve.kappa_at(0) == 1
-    assert curve.kappa_at(1) == pytest.approx(cohen_kappa_score(MET, CHANCES >= 0.5))
-
-
-def test_whole_answers_are_kept_together():
-    curve = by_answer(CHANCES, MET, ANSWERS)
-    surest = max(range(50), key=lambda name: np.abs(CHANCES[name == ANSWERS] - 0.5).mean())
-    said = np.where(surest == ANSWERS, CHANCES >= 0.5, MET)
-
-    assert len(curve.shares) == 51
-    assert curve.kappas[1] == pytest.approx(cohen_kappa_score(MET, said))
-
-
-def test_by_lot_less_is_kept_at_the_same_kappa():
-    sure, lot = by_criterion(CHANCES, MET), by_lot(CHANCES, MET)
-
-    assert 0 < lot.kept_at(0.8) < sure.kept_at(0.8) < 1
-    assert lot.kappa_at(1) == pytest.approx(sure.kappa_at(1))
-    assert lot.kappa_at(lot.kept_at(0.8)) == pytest.approx(0.8, abs=0.002)
-
-
-@pytest.mark.parametrize(("kappa", "kept"), [(-1.0, 1.0), (1.01, 0.0)])
-def test_everything_or_nothing_is_kept_at_the_ends(kappa, kept):
-    assert by_criterion(CHANCES, MET).kept_at(kappa) == kept
-
-
-def test_at_its_bounds_a_cascade_keeps_what_is_known():
-    verdicts = np.where(ANSWERS < 10, (CHANCES >= 0.5).astype(float), np.nan)
-    found = at_bounds(verdicts, MET, ANSWERS)
-
-    assert (found.criteria, found.answers) == (0.2, 0.2)
-    assert found.kappa == pytest.approx(cohen_kappa_score(MET, np.where(ANSWERS < 10, CHANCES >= 0.5, MET)))
-
-
 def test_the_regression_finds_what_separates_and_the_commoner_verdict_does_not():
     features = np.stack([MET + RANDOM.normal(0, 0.1, 400), RANDOM.random(400)], axis=1)
     positive = ANSWERS % 2 == 0
@@ -157,6 +115,14 @@ def test_the_material_is_read_as_it_was_worked_out(answers, embedder, context, t
     np.testing.assert_equal(found.detectors[few[0].id], judged(few[:1], context.engine.judge))
     assert [len(found.pairs[one.id]) for one in few] == [3, 3]
     assert found.pairs[few[0].id][0].ids[0] == 101  # [CLS]
+
+
+def test_answers_that_cannot_be_told_apart_are_refused_before_any_work(answers, tmp_path):
+    twice = [*answers[:2], replace(answers[0], response="Something else.")]
+
+    with pytest.raises(InputError, match=r"2 different answers have the id '0-0'.*give each its own"):
+        write_material(twice, tmp_path, open_base(None, Layout()).tokenizer(), Layout(), threads=1)
+    assert not list(tmp_path.iterdir())
 
 
 def result_of(seed: int, size: int | None = None, *, augmented: bool = True) -> dict:
