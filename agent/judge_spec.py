@@ -50,7 +50,8 @@ def parse_judge(spec: str) -> JudgeSpec:
         raise ConfigError(f"judge {spec!r} names no folder; give the one that clinalign eval distil-judge wrote")
     if len(others) > 1 or any(other.startswith(SMALL) for other in others):
         raise ConfigError(f"judge {spec!r}: a cascade is one small judge and one other, small:FOLDER,provider:name")
-    return JudgeSpec(Path(folder), others[0] if others else None)
+    path = Path(folder).expanduser() if folder.startswith("~/") else Path(folder)  # no shell does it behind a colon
+    return JudgeSpec(path, others[0] if others else None)
 
 
 def with_folder(judge: str, moved: Callable[[Path], Path | str]) -> str:

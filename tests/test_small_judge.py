@@ -230,3 +230,8 @@ def test_a_judge_is_named_by_its_parts(spec, small, rest):
 def test_a_cascade_that_cannot_be_is_refused(spec, error):
     with pytest.raises(ConfigError, match=error):
         parse_judge(spec)
+
+
+def test_a_folder_of_the_home_is_found_behind_the_colon(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert parse_judge("small:~/judge,openai:b") == JudgeSpec(tmp_path / "judge", "openai:b")
