@@ -47,11 +47,12 @@ def _ways(results: Sequence[Result]) -> str:
     whole = [result for result in results if result.trial.size is None and result.trial.augmented]
     plain = [result for result in results if result.trial.size is None and not result.trial.augmented]
     partners = [one for one in whole if one.trial.seed in {result.trial.seed for result in plain}]
+    both = _asked_both(whole)
     rows: list[Row] = []
     for label, found, name in (
         ("small judge", whole, SERVING),
-        ("small judge, fp32", whole, "fp32"),
-        ("small judge, int8", whole, "int8"),
+        ("small judge, fp32", both, "fp32"),
+        ("small judge, int8", both, "int8"),
         ("logistic regression on similarities", whole, "similarities"),
         ("commoner verdict per polarity", whole, "majority"),
         ("small judge without augmentation", plain, SERVING),
@@ -62,6 +63,10 @@ def _ways(results: Sequence[Result]) -> str:
     rows.append(("detectors, unknown taken as unmet", whole, _of_detectors("unmet")))
     head = ("judge", "seeds", "κ", "macro-F1", "AUC", "κ positive", "κ negative", "log loss", "ECE", "share decided")
     return table("Agreement with the reference on conversations never seen", head, rows)
+
+
+def _asked_both(results: Sequence[Result]) -> list[Result]:
+    return [result for result in results if set(PRECISIONS) <= set(result.logits)]
 
 
 def _of_chances(name: str) -> list[Figure]:
@@ -177,8 +182,9 @@ def _kappa_of_group(of: Callable[[Result], Booleans], name: str, result: Result)
 def _bounds(results: Sequence[Result]) -> str:
     """Return how far the bounds of unknown keep their risk on conversations that had no part in choosing them."""
     rows: list[Row] = []
-    for precision in (SERVING, *PRECISIONS):
-        rows.append((f"all, {precision}", results, _within(precision, _everywhere)))
+    rows.append((f"all, {SERVING}", results, _within(SERVING, _everywhere)))
+    for precision in PRECISIONS:
+        rows.append((f"all, {precision}", _asked_both(results), _within(precision, _everywhere)))
     for label, positive in (("positive", True), ("negative", False)):
         for word, value in (("met", 1.0), ("unmet", 0.0)):
             rows.append((f"{label}, said {word}", results, _within(SERVING, partial(_of_side, positive), value)))

@@ -35,6 +35,8 @@ RESULT, TRAIN, TEST, JUDGE = "result.json", "train.jsonl", "test.jsonl", "judge"
 PLAIN = "-plain"
 """Ends the name of a trial without augmentation."""
 PRECISIONS: tuple[Precision, ...] = ("fp32", "int8")
+_SEEDS_OF_BOTH = 2
+"""Seeds in which the whole half's judge is asked in both precisions, which takes minutes."""
 _HALVES = 90_000
 """Added to a trial's seed where conversations are halved, so that the training's own split is another draw."""
 
@@ -52,6 +54,11 @@ class Trial:
     def name(self) -> str:
         """Name of its folder."""
         return f"seed-{self.seed}-{self.size or 'all'}{'' if self.augmented else PLAIN}"
+
+    @property
+    def asks_both(self) -> bool:
+        """Tell whether the judge is asked in float32 and in eight bits."""
+        return self.size is None and self.augmented and self.seed < _SEEDS_OF_BOTH
 
 
 def carry_out(
@@ -72,7 +79,7 @@ def carry_out(
     held = split(train, share=options.held_share, seed=options.seed)[1]
     held_logits = scored(judge, held, material.pairs, precision="fp32", threads=options.threads)
     logits = {}
-    for precision in PRECISIONS if trial.size is None and trial.augmented else (judge.facts.serves,):
+    for precision in PRECISIONS if trial.asks_both else (judge.facts.serves,):
         began = perf_counter()
         logits[precision] = scored(judge, test, material.pairs, precision=precision, threads=options.threads)
         seconds[f"asking, {precision}"] = perf_counter() - began
