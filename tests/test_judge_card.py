@@ -49,7 +49,7 @@ def report_of(*, calibration: Calibration = CALIBRATION, **known: Any) -> Distil
         "skipped": {"failed": 3, "unjudged": 0, "unknown": 12, "own": 0, "repeated": 0},
         "train": side,
         "held_out": {"conversations": 10, "answers": 20, "verdicts": 300, "met": 120, "copies": 0},
-        "evaluations": [{"step": 40, "epoch": 0.5, "auc": 0.7}, {"step": 80, "epoch": 1.0, "auc": 0.75}],
+        "evaluations": [{"step": 40, "epoch": 0.5, "auc": 0.7, "without": [0.7]}],
         "best_step": 80,
         "figures": all_figures(LOGITS, SAMPLES, calibration),
         "export": {
@@ -116,7 +116,7 @@ def test_it_says_how_many_conversations_chose_and_that_they_flatter() -> None:
     text = " ".join(card(report_of()).split())
     assert "10 conversations with 20 answers and 300 verdicts, of which training saw none" in text
     assert (
-        "They also chose the best of 2 moments of training, the calibration and the bounds, so all figures here flatter"
+        "had a say in which of 2 moments of training it is, and chose the calibration and the bounds, so all figures here flatter"
         in text
     )
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -13,11 +12,10 @@ from tiny_bert import build_tiny_bert
 from agent.small_judge.reading import Layout, Pair
 from training.judge_distillation.base import open_base
 from training.judge_distillation.batches import LengthBatches, predict_logits
-from training.judge_distillation.course import course_of, is_over
 from training.judge_distillation.kept_pairs import FILE, keep_pairs, kept_pairs
 from training.judge_distillation.pace import Pace
 from training.judge_distillation.samples import Sample
-from training.judge_distillation.trainer import auc_by_polarity, class_weights
+from training.judge_distillation.trainer import class_weights
 
 
 def samples_of(*lengths: int, mets: str = "", sides: str = "") -> list[Sample]:
@@ -71,41 +69,6 @@ def test_both_classes_weigh_the_same() -> None:
     samples = samples_of(*[9] * 10, mets="+++-------")
     unmet, met = class_weights(samples)
     assert 7 * unmet == pytest.approx(3 * met) == pytest.approx(5)
-
-
-@pytest.mark.parametrize(
-    "mets,sides,logits,expected",
-    [
-        ("++--", "++++", [3, 2, 1, 0], 1.0),
-        ("+-+-", "++--", [1, 0, 9, 8], 1.0),  # overall it would be 0.75
-        ("+-+-", "++--", [1, 0, 8, 9], 0.5),
-        ("++--", "++--", [1, 0, 8, 9], 0.5),  # nothing to compare
-    ],
-)
-def test_the_auc_of_a_course_compares_within_a_polarity(
-    mets: str, sides: str, logits: list[float], expected: float
-) -> None:
-    samples = samples_of(9, 9, 9, 9, mets=mets, sides=sides)
-    assert auc_by_polarity(np.array(logits, dtype=np.float32), samples) == expected
-
-
-@pytest.mark.parametrize(
-    "aucs,step,over,best",
-    [
-        ([], 0, False, 0),
-        ([0.6], 5, False, 5),
-        ([0.6, 0.5], 10, False, 5),
-        ([0.6, 0.5, 0.6], 15, True, 5),
-        ([0.5, 0.6, 0.5], 15, False, 10),
-        ([0.5, 0.6, 0.7, 0.8], 20, True, 20),
-    ],
-)
-def test_a_training_is_over_with_its_steps_or_its_patience(aucs: list[float], step: int, over: bool, best: int) -> None:
-    from transformers import TrainerState
-
-    log: list[Any] = [{"step": 5 * n, "epoch": n / 2, "eval_auc": auc} for n, auc in enumerate(aucs, start=1)]
-    state = TrainerState(global_step=step, max_steps=20, log_history=[{"loss": 1.0, "step": 1}, *log])
-    assert (is_over(state), course_of(state).best_step) == (over, best)
 
 
 def test_pairs_are_kept_as_they_were_read(tmp_path: Path) -> None:

@@ -14,13 +14,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import ceil, floor, lgamma, log
-from statistics import NormalDist
 
 import numpy as np
 import numpy.typing as npt
 
 from agent.small_judge.calibration import SIDES, Calibration, Polarity, SideCalibration
-from training.judge_distillation.measures import Booleans, Numbers
+from training.judge_distillation.measures import Booleans, Numbers, student_quantile
 
 MIN_OF_KIND = 20
 """Held-out verdicts: of fewer, even all right ones would say little."""
@@ -162,20 +161,13 @@ def risk_bound(wrong: Booleans, clusters: Clusters) -> float:
     far verdicts go together. Both are rounded against the judge.
     """
     share, groups = float(wrong.mean()), len(np.unique(clusters))
-    doubt = (_student(len(wrong) - 1) / _student(groups - 1)) ** 2 if groups > 1 else 1.0
+    doubt = (
+        (student_quantile(SURENESS, len(wrong) - 1) / student_quantile(SURENESS, groups - 1)) ** 2
+        if groups > 1
+        else 1.0
+    )
     independent = max(1, floor(len(wrong) * doubt / _design_effect(wrong, clusters) + _EPSILON))
     return _clopper_pearson(min(ceil(share * independent - _EPSILON), independent), independent)
-
-
-def _student(freedom: int) -> float:
-    """Return the quantile of Student's t at `SURENESS`, within 1 % (Abramowitz and Stegun 26.7.5)."""
-    z = NormalDist().inv_cdf(SURENESS)
-    return (
-        z
-        + (z**3 + z) / (4 * freedom)
-        + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * freedom**2)
-        + (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / (384 * freedom**3)
-    )
 
 
 def _design_effect(wrong: Booleans, clusters: Clusters) -> float:

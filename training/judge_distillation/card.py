@@ -138,8 +138,9 @@ def _held(trained_on: TrainedOn) -> str:
     held = trained_on["held_out"]
     return (
         f"{held['conversations']:,} conversations with {held['answers']:,} answers and {held['verdicts']:,} verdicts, of which\n"
-        f"training saw none. They also chose the best of {len(trained_on['evaluations'])} moments of training, the calibration\n"
-        "and the bounds, so all figures here flatter a little: measure it on rows of your own that it has never seen."
+        f"training saw none. They also had a say in which of {len(trained_on['evaluations'])} moments of training it is, and\n"
+        "chose the calibration and the bounds, so all figures here flatter a little: measure it on rows of your own that it has\n"
+        "never seen."
     )
 
 
@@ -214,7 +215,7 @@ def _made(facts: JudgeFacts, trained_on: TrainedOn) -> str:
         ["window", f"{layout.window} tokens; of these for the criterion at most {layout.criterion}"],
         ["passages are chosen by", f"`{_plain(facts.embedder)}`"],
         ["learning rate, epochs, seed", f"{options['learning_rate']:g}, {options['epochs']}, {options['seed']}"],
-        ["best step", f"{trained_on['best_step']:,}"],
+        ["after step", f"{trained_on['best_step']:,}"],
         *([f"`{_plain(name)}`, SHA-256", f"`{digest}`"] for name, digest in sorted(facts.hashes.items())),
     ]
     return _table(["what", "which"], rows)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -132,6 +133,20 @@ def auc(scores: Numbers, mets: Booleans) -> float:
     _, place, count = np.unique(scores, return_inverse=True, return_counts=True)
     ranks = (np.cumsum(count) - (count - 1) / 2)[place]
     return float((ranks[mets].sum() - met * (met + 1) / 2) / (met * (len(mets) - met)))
+
+
+def student_quantile(share: float, freedom: int) -> float:
+    """Return the quantile of Student's t below which `share` lies, within 1 % from three degrees of freedom on.
+
+    Abramowitz and Stegun 26.7.5.
+    """
+    z = NormalDist().inv_cdf(share)
+    return (
+        z
+        + (z**3 + z) / (4 * freedom)
+        + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * freedom**2)
+        + (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / (384 * freedom**3)
+    )
 
 
 def log_loss(probabilities: Numbers, mets: Booleans) -> float:

@@ -27,6 +27,8 @@ class Evaluation(TypedDict):
     step: int
     epoch: float
     auc: float
+    without: list[float]
+    """The same without each part of the conversations in turn, as `moments.aucs_without` leaves them out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,10 @@ class Course:
     """How a training went."""
 
     evaluations: tuple[Evaluation, ...]
+    greatest_step: int
+    """With the greatest AUC, the first of several."""
     best_step: int
+    """Of the model that is taken: the last, whose learning rate has come to rest, unless another is surely better."""
 
 
 class TrainedOn(TypedDict):

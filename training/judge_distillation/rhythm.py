@@ -65,7 +65,7 @@ class Rhythm(TrainerCallback):
         """Tell the evaluation, and end the training if it was the last that patience has."""
         course = course_of(state)
         last = course.evaluations[-1]
-        praise = ", the best so far" if course.best_step == last["step"] else ""
+        praise = ", the greatest so far" if course.greatest_step == last["step"] else ""
         steps = f"step {last['step']:,}/{state.max_steps:,}"
         self._echo(f"{steps}  epoch {last['epoch']:.1f}  AUC {last['auc']:.3f} on held-out conversations{praise}")
         control.should_training_stop = control.should_training_stop or is_over(state)

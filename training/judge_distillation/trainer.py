@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from agent.errors import ConfigError
-from agent.small_judge.scorer import Logits
 from training.alignment.checkpoints import checkpoint_at, mark_whole, thin_out
 from training.judge_distillation.batches import LengthBatches, collated, predict_logits
 from training.judge_distillation.course import course_of
 from training.judge_distillation.device import Computing
-from training.judge_distillation.measures import auc, mets_of
+from training.judge_distillation.moments import auc_by_polarity, aucs_without
 from training.judge_distillation.samples import Sample
 
 if TYPE_CHECKING:
@@ -59,41 +58,27 @@ class JudgeTrainer(Trainer):
         weight = torch.where(labels > 0.5, met, unmet)
         return torch.nn.functional.binary_cross_entropy_with_logits(logits, labels, weight=weight)
 
-    def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
+    def evaluate(self, *_: Any, **__: Any) -> dict[str, Any]:
         """Ask about the held-out conversations; raises ConfigError where the training has come to no number."""
         logits = predict_logits(self.model, self.held, low_precision=self.computing.low_precision)
         if not np.isfinite(logits).all():
             raise ConfigError(
                 "the training has diverged: the model gives no numbers any more; give a lower learning rate"
             )
-        found = {"eval_auc": auc_by_polarity(logits, self.held)}
+        found: dict[str, Any] = {
+            "eval_auc": auc_by_polarity(logits, self.held),
+            "eval_auc_without": aucs_without(logits, self.held),
+        }
         self.log(found)
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, found)
         return found
 
     def _save_checkpoint(self, model: Any, trial: Any = None) -> None:
-        """Save, say that it is whole, then delete all but this one and the best."""
+        """Save, say that it is whole, then delete all but this one and that of the greatest AUC."""
         super()._save_checkpoint(model, trial)
         folder = Path(str(self.args.output_dir))
         mark_whole(checkpoint_at(folder, self.state.global_step))
-        thin_out(folder, keep=1, best_step=course_of(self.state).best_step)
-
-
-def auc_by_polarity(logits: Logits, samples: Sequence[Sample]) -> float:
-    """Return how often a met criterion has the greater logit than an unmet one of the same polarity.
-
-    Calibration sets the polarities against each other later, so that how they lie now doesn't matter. One half where no polarity
-    has both classes.
-    """
-    mets, sides = mets_of(samples), np.array([sample.side for sample in samples])
-    right, compared = 0.0, 0
-    for side in np.unique(sides):
-        rows = sides == side
-        met, unmet = int(mets[rows].sum()), int((~mets[rows]).sum())
-        if met and unmet:
-            right += auc(logits[rows], mets[rows]) * met * unmet
-            compared += met * unmet
-    return right / compared if compared else 0.5
+        thin_out(folder, keep=1, best_step=course_of(self.state).greatest_step)
 
 
 def class_weights(samples: Sequence[Sample]) -> tuple[float, float]:
