@@ -49,7 +49,10 @@ def report_of(*, calibration: Calibration = CALIBRATION, **known: Any) -> Distil
         "skipped": {"failed": 3, "unjudged": 0, "unknown": 12, "own": 0, "repeated": 0},
         "train": side,
         "held_out": {"conversations": 10, "answers": 20, "verdicts": 300, "met": 120, "copies": 0},
-        "evaluations": [{"step": 40, "epoch": 0.5, "auc": 0.7, "without": [0.7]}],
+        "evaluations": [
+            {"step": 40, "epoch": 0.5, "auc": 0.7, "without": [0.7]},
+            {"step": 80, "epoch": 1.0, "auc": 0.75, "without": [0.75]},
+        ],
         "best_step": 80,
         "figures": all_figures(LOGITS, SAMPLES, calibration),
         "export": {
