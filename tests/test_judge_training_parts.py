@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 from tiny_bert import build_tiny_bert
 
+from agent.errors import ConfigError
 from agent.small_judge.reading import Layout, Pair
 from training.judge_distillation.base import open_base
 from training.judge_distillation.batches import LengthBatches, predict_logits
@@ -16,6 +18,7 @@ from training.judge_distillation.kept_pairs import FILE, keep_pairs, kept_pairs
 from training.judge_distillation.pace import Pace
 from training.judge_distillation.samples import Sample
 from training.judge_distillation.trainer import class_weights
+from training.judge_distillation.work_folder import begin
 
 
 def samples_of(*lengths: int, mets: str = "", sides: str = "") -> list[Sample]:
@@ -89,3 +92,13 @@ def test_pace_tells_how_far_and_how_long() -> None:
     assert lines == ["step 92/100  loss 0.500  80 s to go"]
     Pace("step", lines.append)(1, 2)
     assert len(lines) == 1
+
+
+def test_a_training_that_another_version_began_is_not_gone_on_with(tmp_path: Path) -> None:
+    identity: dict[str, object] = {"digest": "d", "base": "b", "options": {}}
+    (tmp_path / ".work").mkdir()
+    work = begin(tmp_path, identity)
+    assert begin(tmp_path, identity) == work
+    (work / "training.json").write_text(json.dumps(identity))  # as the first version wrote it
+    with pytest.raises(ConfigError, match="begun by another version of clinalign; begin anew with --fresh"):
+        begin(tmp_path, identity)

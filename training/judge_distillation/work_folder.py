@@ -28,6 +28,8 @@ _OWN = frozenset({WORK, JUDGE_FILE, TOKENIZER_FILE, CARD, *MODEL_FILES.values()}
 _TORCH_WRITER = "inline_container"
 """In what torch says of a file that it couldn't write, as a RuntimeError like any other."""
 _KEYS = ("digest", "base", "options")
+_RECIPE = 2
+"""Raised with each change by which a training that an earlier version began would go on otherwise than it began."""
 
 
 @contextmanager
@@ -104,10 +106,14 @@ def begin(output: Path, identity: Mapping[str, Any]) -> Path:
         earlier = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         clear(output)  # what is there is of nobody knows what
-        write_report(file, json.dumps(dict(identity), indent=2) + "\n")
+        write_report(file, json.dumps({**identity, "recipe": _RECIPE}, indent=2) + "\n")
         return work
     except (OSError, ValueError) as error:
         raise ConfigError(f"{file}: can't be read ({error}); begin anew with --fresh") from error
+    if earlier.get("recipe") != _RECIPE:
+        raise ConfigError(
+            f"{output}: was begun by another version of clinalign; begin anew with --fresh, or end it with that one"
+        )
     if changed := _changes(earlier, identity):
         raise ConfigError(
             f"{output}: holds another training that was begun; other are: {'; '.join(changed)}; change it back, begin anew "
