@@ -14,7 +14,7 @@ from tiny_bert import build_tiny_bert
 from agent.small_judge.calibration import Calibration, SideCalibration
 from agent.small_judge.folder import MODEL_FILES, TOKENIZER_FILE
 from agent.small_judge.reading import Layout, Pair
-from agent.small_judge.scorer import PairScorer
+from agent.small_judge.scorer import Logits, PairScorer
 from training.judge_distillation.base import Base, open_base
 from training.judge_distillation.batches import predict_logits
 from training.judge_distillation.export import MAX_DIFFERENCE, ExportError, ExportReport, compared, export_judge
@@ -53,8 +53,16 @@ def model(base: Base) -> Any:
         return base.model()
 
 
-def exported(model: Any, base: Base, folder: Path) -> ExportReport:
-    return export_judge(model, base.tokenizer_file, folder, samples=SAMPLES, calibration=CALIBRATION, threads=1)
+def exported(model: Any, base: Base, folder: Path) -> tuple[ExportReport, Logits]:
+    return export_judge(
+        model,
+        base.tokenizer_file,
+        folder,
+        samples=SAMPLES,
+        reference=predict_logits(model, SAMPLES),
+        calibration=CALIBRATION,
+        threads=1,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -100,8 +108,10 @@ def test_nothing_of_this_machine_is_in_the_files(folder: Path, name: str) -> Non
 def test_the_same_model_is_exported_to_the_same_bytes_and_nothing_is_printed(
     model: Any, base: Base, folder: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    report = exported(model, base, tmp_path)
+    report, served = exported(model, base, tmp_path)
     assert report.fp32_difference < MAX_DIFFERENCE
+    scorer = PairScorer(tmp_path / MODEL_FILES[report.serves], threads=1)
+    assert np.array_equal(scorer.logits([one.pair for one in SAMPLES]), served)
     assert {file.name for file in tmp_path.iterdir()} == {*MODEL_FILES.values(), TOKENIZER_FILE}
     assert [(tmp_path / name).read_bytes() == (folder / name).read_bytes() for name in MODEL_FILES.values()] == [
         True

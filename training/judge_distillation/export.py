@@ -21,7 +21,6 @@ from agent.errors import ClinAlignError
 from agent.small_judge.calibration import Calibration
 from agent.small_judge.folder import MODEL_FILES, TOKENIZER_FILE, Precision
 from agent.small_judge.scorer import Logits, PairScorer
-from training.judge_distillation.batches import predict_logits
 from training.judge_distillation.measures import judged, mets_of
 from training.judge_distillation.samples import Sample
 
@@ -60,13 +59,15 @@ def export_judge(
     folder: Path,
     *,
     samples: Sequence[Sample],
+    reference: Logits,
     calibration: Calibration,
     threads: int | None = None,
-) -> ExportReport:
+) -> tuple[ExportReport, Logits]:
     """Write both models and the tokenizer into `folder`; what eight bits would decide otherwise is served in float32.
 
-    `model` in float32; the calibration turns logits into the verdicts that are compared. Raises ExportError where ONNX and torch
-    don't give the same logits, and then leaves the folder as it was.
+    `model` in float32, `reference` its logits of the samples; the calibration turns logits into the verdicts that are compared.
+    Returns, beside the report, the logits of the model that serves. Raises ExportError where ONNX and torch don't give the same
+    logits, and then leaves the folder as it was.
     """
     with tempfile.TemporaryDirectory() as scratch:
         files = {precision: Path(scratch) / name for precision, name in MODEL_FILES.items()}
@@ -77,11 +78,11 @@ def export_judge(
             name: PairScorer(file, threads=threads).logits([sample.pair for sample in samples])
             for name, file in files.items()
         }
-        report = compared(logits, predict_logits(model, samples), samples, calibration)
+        report = compared(logits, reference, samples, calibration)
         for file in files.values():
             shutil.copyfile(file, folder / file.name)
     shutil.copyfile(tokenizer_file, folder / TOKENIZER_FILE)
-    return report
+    return report, logits[report.serves]
 
 
 def compared(

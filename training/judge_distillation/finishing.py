@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agent.small_judge.folder import JUDGE_FILE, MODEL_FILES, TOKENIZER_FILE, JudgeFacts, JudgeFolder, file_digest
-from agent.small_judge.scorer import PairScorer
 from evals.reports.files import write_report
 from training.judge_distillation.base import Base
 from training.judge_distillation.batches import predict_logits
@@ -42,25 +41,26 @@ class Trained:
 
 def finish(output: Path, trained: Trained, echo: Callable[[str], None]) -> DistilReport:
     """Write the folder of a judge and return what came of it; begun again after a kill, it writes the same."""
-    held = trained.material.held
+    held, model = trained.material.held, trained.model.cpu()
+    logits = predict_logits(model, held)
     calibration = fit_calibration(
-        predict_logits(trained.model, held),
+        logits,
         mets_of(held),
         [sample.side for sample in held],
         conversations=[sample.conversation for sample in held],
         risk=trained.options.risk,
     )
     echo("exporting to ONNX")
-    export = export_judge(
-        trained.model.cpu(),
+    export, served = export_judge(
+        model,
         trained.base.tokenizer_file,
         output,
         samples=held,
+        reference=logits,
         calibration=calibration,
         threads=trained.options.threads,
     )
-    served = PairScorer(output / MODEL_FILES[export.serves], threads=trained.options.threads)
-    figures = all_figures(served.logits([sample.pair for sample in held]), held, calibration)
+    figures = all_figures(served, held, calibration)
     files = (*MODEL_FILES.values(), TOKENIZER_FILE)
     facts = JudgeFacts(
         trained.options.layout,
