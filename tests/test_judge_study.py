@@ -78,6 +78,8 @@ def test_trials_that_tell_most_come_first():
 
     assert names[:5] == ["seed-0-all", "seed-1-all", "seed-2-all", "seed-0-all-plain", "seed-1-all-plain"]
     assert names[5:] == [f"seed-{seed}-{size}" for size in (250, 1000) for seed in range(3)]
+    later = [trial.name for trial in planned(range(3, 5), ())]
+    assert later == ["seed-3-all", "seed-4-all"], "another machine's share of the study"
 
 
 def test_few_verdicts_are_gone_over_more_often(tmp_path):

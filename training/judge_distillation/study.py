@@ -30,7 +30,7 @@ from training.judge_distillation.trials import RESULT, Trial, carry_out
 
 SIZES = (250, 1000, 2500)
 _PLAIN_SEEDS = 2
-"""Seeds that are also trained without augmentation."""
+"""Seeds, from 0, that are also trained without augmentation."""
 _FEWEST_STEPS = 200
 """Of training, at the least: few verdicts are gone over more often, and the held-out conversations tell when to stop."""
 _STUDY = "study.json"
@@ -60,7 +60,7 @@ def planned(seeds: Sequence[int], sizes: Sequence[int]) -> list[Trial]:
     """Return the trials, the most telling first."""
     return [
         *(Trial(seed) for seed in seeds),
-        *(Trial(seed, augmented=False) for seed in seeds[:_PLAIN_SEEDS]),
+        *(Trial(seed, augmented=False) for seed in seeds if seed < _PLAIN_SEEDS),
         *(Trial(seed, size) for size in sizes for seed in seeds),
     ]
 
@@ -146,7 +146,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m training.judge_distillation.study", description=__doc__)
     parser.add_argument("graded", type=Path, nargs="?", help="graded rows; not needed with --report")
     parser.add_argument("-o", "--output", type=Path, default=Path("runs/judge-study"))
-    parser.add_argument("--seeds", type=int, default=5, help="how many, from 0")
+    parser.add_argument("--seeds", type=int, default=5, help="how many")
+    parser.add_argument("--from-seed", type=int, default=0, help="the first of them, to share a study between machines")
     parser.add_argument("--sizes", type=int, nargs="*", default=SIZES, help="verdicts to train on, beside all")
     parser.add_argument("--epochs", type=int, default=None, help="instead of distil-judge's own")
     parser.add_argument("--base", type=Path, default=None, help="folder of another BERT model to train")
@@ -171,7 +172,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 window=given.window,
                 device=given.device,
             )
-            failures = do_all(study, planned(range(given.seeds), given.sizes), jobs=given.jobs)
+            failures = do_all(
+                study, planned(range(given.from_seed, given.from_seed + given.seeds), given.sizes), jobs=given.jobs
+            )
         from training.judge_distillation.study_report import tables
         from training.judge_distillation.study_results import read_results
 
