@@ -110,12 +110,12 @@ def test_a_draft_that_was_cut_off_is_returned_and_recorded_as_such(on_token: Lis
 
 
 def test_many_threads_share_one_client_and_one_loop() -> None:
-    with FakeServer(lambda body: Reply(body["messages"][0]["content"], delay_s=0.3)) as server:
+    with FakeServer(lambda body: Reply(body["messages"][0]["content"], delay_s=1.0)) as server:
         client = open_client(server)
         started = time.monotonic()
         with ThreadPoolExecutor(32) as pool:
             replies = list(pool.map(lambda number: ask(client, f"n{number}"), range(32)))
-        assert time.monotonic() - started < 4
+        assert time.monotonic() - started < 12
     assert replies == [f"n{number}" for number in range(32)]
     assert server.most_in_flight == 32
     assert shared_loop() is shared_loop()
