@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from transformers import TrainerState
 
 PATIENCE = 2
-"""Evaluations in a row that may be surely worse than the best: one epoch."""
+"""Evaluations in a row, surely worse than the best, that end a training: one epoch."""
 
 
 def course_of(state: TrainerState) -> Course:
