@@ -106,8 +106,6 @@ class Settings(BaseSettings):
     def without_models(self) -> Settings:
         """Return the settings by which no model is asked; of a cascade the small judge is left."""
         judge = f"{SMALL}{self.judges.small}" if self.judges.small else None
-        if judge and self.judges.rest == EMBEDDED:
-            judge = self.judge
         return self.model_copy(update={"model": None, "judge": judge})
 
     def limits(self) -> Limits:

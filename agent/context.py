@@ -116,16 +116,17 @@ def open_engine(settings: Settings) -> Engine:
 
 
 def _judge_without_model(settings: Settings) -> Callable[[EmbeddedJudge], Judge]:
-    """Return what makes the judge of the settings from the detectors; a small judge is asked first in any case."""
+    """Return what makes the judge of the settings from the detectors; a small judge is asked first in any case.
+
+    What it leaves open the detectors judge where no model is named for it: a draft is not left alone because nobody was sure.
+    """
     from agent.cascade import CascadeJudge
 
     spec = settings.judges
     if spec.small is None:
         raise ConfigError(f"judge {settings.judge!r} needs a model that writes; name one with --model")
     small = _small_judge(settings, spec.small)
-    if spec.rest is None:
-        return lambda detectors: small
-    if spec.rest == EMBEDDED:
+    if spec.rest in (None, EMBEDDED):
         return lambda detectors: CascadeJudge(small, detectors)
     from agent.llm_judge import ModelJudge
 

@@ -2,9 +2,9 @@
 
 import json
 import os
+import resource
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -137,10 +137,18 @@ def test_help_loads_nothing_heavy(data_dir: Path) -> None:
 
 
 @pytest.mark.slow
-def test_help_answers_in_half_a_second(data_dir: Path) -> None:
-    def once() -> float:
-        start = time.perf_counter()
-        assert _clinalign("--help", data_dir=data_dir).returncode == 0
-        return time.perf_counter() - start
+def test_help_costs_little_more_than_what_prints_it(data_dir: Path) -> None:
+    """Half a second on a quiet machine of today; held against the import of typer and rich, since machines differ."""
 
-    assert min(once() for _ in range(5)) < 0.5
+    def seconds(*command: str) -> float:
+        """Return the processor time of a command, which waits for nobody."""
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        assert subprocess.run(command, capture_output=True, check=False).returncode == 0
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+    typer, ours = [], []
+    for _ in range(5):
+        typer.append(seconds(sys.executable, "-c", "import typer.main, typer.rich_utils"))
+        ours.append(seconds(sys.executable, "-m", "agent.cli", "--help"))
+    assert min(ours) < 3.5 * min(typer)

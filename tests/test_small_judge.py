@@ -72,6 +72,16 @@ def test_a_polarity_that_no_bound_fits_is_always_unknown(tmp_path):
     assert values(judged(judge, ANSWER)) == [["met", "unmet", "unknown", "unknown", "unknown"]]
 
 
+def test_without_bounds_the_likelier_verdict_is_given_of_every_criterion(tmp_path):
+    never = Calibration(NEVER_SURE, NEVER_SURE, CALIBRATION.risk)
+    judge = load_small_judge(make_tiny_judge(tmp_path / "unsure", calibration=never))
+    assert values(judged(judge, ANSWER)) == [["unknown"] * 5]
+    assert values(judged(judge.likelier(), ANSWER)) == [["met", "unmet", "met", "met", "unmet"]]
+    assert judge.likelier().name == f"{judge.name} without bounds", (
+        "its verdicts are not to be taken for the judge's own"
+    )
+
+
 def test_a_number_that_is_none_is_unknown_and_never_unmet():
     assert SIDE.verdict(SIDE.probability(float("nan"))) == "unknown"
 

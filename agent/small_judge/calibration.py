@@ -5,7 +5,7 @@ Pure arithmetic; fitted by `training/judge_distillation/calibrating.py` on conve
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from math import exp
 from typing import Any, Literal, get_args
 
@@ -62,6 +62,11 @@ class Calibration:
     def of(self, side: Polarity) -> SideCalibration:
         """Return a polarity's."""
         return self.positive if side == "positive" else self.negative
+
+    def without_bounds(self) -> Calibration:
+        """Return the one by which the likelier verdict is always given."""
+        positive, negative = (replace(side, unmet_to=0.5, met_from=0.5) for side in (self.positive, self.negative))
+        return replace(self, positive=positive, negative=negative)
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as judge.json holds it."""

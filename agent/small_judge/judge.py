@@ -52,6 +52,10 @@ class SmallJudge:
         """Return the calibrated probability that the criterion is met, [answer][criterion]."""
         return self._probabilities(self._reader.read(conversation, answers, rubric), rubric, None)
 
+    def likelier(self) -> SmallJudge:
+        """Return the same judge without bounds, which always gives the likelier verdict, to study all that it thinks."""
+        return SmallJudge(f"{self.name} without bounds", self._calibration.without_bounds(), self._reader, self._scorer)
+
     def _probabilities(
         self, pairs: Sequence[Sequence[Pair]], rubric: Sequence[Criterion], before_batch: Callable[[], None] | None
     ) -> list[list[float]]:

@@ -1,4 +1,8 @@
-"""How steady the study's judges are under changes that should move no verdict, with and without the augmentation against them."""
+"""How steady the study's judges are under changes that should move no verdict, with and without the augmentation against them.
+
+The likelier verdict of each criterion is compared. Within their bounds judges that saw few conversations decide so little that
+nothing could be said of them.
+"""
 
 from __future__ import annotations
 
@@ -12,19 +16,19 @@ from evals.graded import read_graded
 from evals.reports.files import write_report
 from training.judge_distillation.trials import JUDGE, PLAIN, TEST, in_turn
 
-ROBUSTNESS = "robustness.json"
+ROBUSTNESS = "robustness-likelier.json"
 _ANSWERS = 30
 """Answers of the half that tests, of as many conversations as can be; each is judged a dozen times."""
 
 
 def measure_robustness(folder: Path, seed: int) -> None:
-    """Write how the judge of a trial that is done takes changed answers, as it serves."""
-    from agent.config import load_settings
-    from evals.grading.grader import open_graders
+    """Write how the judge of a trial that is done takes changed answers."""
+    from agent.small_judge.judge import load_small_judge
+    from evals.grading.local import LocalGrader
     from evals.robustness.judging import try_judge
 
     answers = in_turn(list(read_graded(folder / TEST)), seed)  # those behind the first ones lend passages
-    grader = open_graders([f"small:{folder / JUDGE}"], load_settings())
+    grader = LocalGrader(load_small_judge(folder / JUDGE).likelier())
     found = try_judge(answers, grader, limit=_ANSWERS, seed=seed)
     write_report(folder / ROBUSTNESS, json.dumps(found.as_dict()) + "\n")
 
@@ -38,9 +42,9 @@ def robustness_table(folder: Path) -> str:
     }
     if not found:
         return ""
-    head = ("attack", "judges", "verdicts turned", "unmet to met", "met to unmet", "known to unknown", "score moved by")
+    head = ("attack", "judges", "verdicts turned", "unmet to met", "met to unmet", "score moved by")
     lines = [
-        "**Changes that should move no verdict**",
+        "**Changes that should move no verdict: the likelier verdict of each criterion, before and after**",
         "",
         f"| {' | '.join(head)} |",
         f"|{'---|' * len(head)}",
@@ -56,7 +60,7 @@ def robustness_table(folder: Path) -> str:
 
 def _line(attack: str, arm: str, judges: Sequence[Mapping[str, Any]]) -> str:
     tried = [one for judge in judges for one in judge["attacks"] if one["attack"] == attack]
-    shares = [_mean([one[name]["share"] for one in tried]) for name in ("flipped", "to_met", "to_unmet", "to_unknown")]
+    shares = [_mean([one[name]["share"] for one in tried]) for name in ("flipped", "to_met", "to_unmet")]
     moved = _mean([one["score"]["mean"] for one in tried])
     cells = (
         f"{attack}, {arm}",
