@@ -69,8 +69,8 @@ def _message(item: Any, number: int) -> Message:
     role = {"human": "user", "ai": "assistant", "developer": "system"}.get(str(role), role)
     if role not in ("system", "user", "assistant"):
         raise ConversationError(f"message {number}: role {role!r} is not one of system, user, assistant")
-    if isinstance(content, list):  # OpenAI's content parts
-        content = "".join(str(p.get("text", "")) for p in content if isinstance(p, Mapping) and p.get("type") == "text")
+    if isinstance(content, list):  # OpenAI's and LangChain's content parts
+        content = "".join(_text_of(part, f"message {number}", drops_others=role == "assistant") for part in content)
     if not isinstance(content, str):
         raise ConversationError(f"message {number}: content must be text, found {type(content).__name__}")
     if _LONE_SURROGATE.search(content):
@@ -78,6 +78,25 @@ def _message(item: Any, number: int) -> Message:
             f"message {number}: half a character in it (a lone surrogate); decode it as UTF-8 first"
         )
     return {"role": cast(Literal["system", "user", "assistant"], role), "content": content}
+
+
+def _text_of(part: Any, where: str, *, drops_others: bool) -> str:
+    """Return a content part's text. Others (a picture) are refused, since an answer would rest on what nobody has seen.
+
+    `drops_others`: a model's reasoning and tool calls are no part of what it said.
+    """
+    if isinstance(part, str):
+        return part
+    kind = part.get("type") if isinstance(part, Mapping) else type(part).__name__
+    if kind == "text" and isinstance(part, Mapping) and isinstance(part.get("text"), str):
+        return cast(str, part["text"])
+    if kind == "text":
+        raise ConversationError(f"{where}: a part is {{type: text, text: TEXT}}, its text is none")
+    if drops_others:
+        return ""
+    raise ConversationError(
+        f"{where}: a part of type {kind!r} can't be read, only text; leave it out, or say in words what it is"
+    )
 
 
 def last_turn(conversation: Conversation) -> str:

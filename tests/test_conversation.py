@@ -40,6 +40,11 @@ TURNS = [
             *TURNS[:3],
             {"role": "user", "content": [{"type": "text", "text": "my chest "}, {"type": "text", "text": "hurts"}]},
         ],
+        [
+            *TURNS[:2],
+            AIMessage([{"type": "reasoning", "reasoning": "greeted"}, {"type": "text", "text": "hel"}, "lo"]),
+            HumanMessage(["my chest ", "hurts"]),
+        ],
         [{**turn, "name": "someone"} for turn in TURNS],
     ],
 )
@@ -70,6 +75,16 @@ def test_a_question_is_a_conversation_of_one_turn_and_stays_as_it_is(question: s
         ([{"role": "user"}], "message 1: content must be text, found NoneType"),
         ([{"role": "user", "content": 3}], "message 1: content must be text, found int"),
         (["hi"], "message 1: role None"),
+        (
+            [{"role": "user", "content": [{"type": "text", "text": None}]}],
+            "message 1: a part is {type: text, text: TEXT}",
+        ),
+        ([{"role": "user", "content": [{"type": "text"}]}], "message 1: a part is {type: text, text: TEXT}"),
+        (
+            [{"role": "user", "content": [{"type": "image_url", "image_url": {}}]}],
+            "'image_url' can't be read, only text",
+        ),
+        ([{"role": "system", "content": [7]}], "message 1: a part of type 'int'"),
         ("x" * (MAX_CHARACTERS + 1), "200,001 characters, more than 200,000"),
     ],
 )
