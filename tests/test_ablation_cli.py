@@ -14,6 +14,7 @@ from unittest.mock import Mock
 
 import pytest
 from eval_work import PartModel, data_file, data_rows
+from in_process import clinalign_here
 from typer.testing import CliRunner
 from waiting import wait_until
 
@@ -34,7 +35,15 @@ def command(data: Path, folder: Path, *options: str) -> list[str]:
 
 
 def environment(server: FakeServer) -> dict[str, str]:
-    return {**os.environ, "OPENAI_BASE_URL": server.base_url, "OPENAI_API_KEY": "any", "COLUMNS": "80"}
+    return {**os.environ, **address(server)}
+
+
+def address(server: FakeServer) -> dict[str, str]:
+    return {"OPENAI_BASE_URL": server.base_url, "OPENAI_API_KEY": "any", "COLUMNS": "80"}
+
+
+def here(data: Path, folder: Path, *options: str, server: FakeServer) -> subprocess.CompletedProcess[str]:
+    return clinalign_here(*command(data, folder, *options)[3:], **address(server))
 
 
 def ablate(data: Path, folder: Path, *options: str, server: FakeServer) -> subprocess.CompletedProcess[str]:
@@ -95,7 +104,7 @@ def test_a_killed_ablation_goes_on_and_pays_only_for_what_the_kill_cut_off(tmp_p
 def test_a_dry_run_says_how_many_calls_there_may_be_and_makes_none(tmp_path):
     data, folder = data_file(tmp_path, data_rows(5)), tmp_path / "out"
     with served(model := PartModel()) as server:
-        done = ablate(data, folder, "--dry-run", "--json", "--per-criterion", server=server)
+        done = here(data, folder, "--dry-run", "--json", "--per-criterion", server=server)
     assert not model.bodies
     assert not folder.exists()
     found = {row["arm"]: row for row in json.loads(done.stdout)}
@@ -109,7 +118,7 @@ def test_a_dry_run_counts_what_is_on_disk(tmp_path):
     data, folder = data_file(tmp_path, data_rows(2)), tmp_path / "out"
     with served(PartModel()) as server:
         ablate(data, folder, "--arms", "generic", "--limit", "1", server=server)
-        done = ablate(data, folder, *TWO, "--dry-run", server=server)
+        done = here(data, folder, *TWO, "--dry-run", server=server)
     lines = {line.split()[0]: line.split() for line in done.stdout.splitlines() if line.strip()}
     assert lines["base"][1:3] == ["2", "1"]
     assert lines["retrieved"][2] == "0"
@@ -118,8 +127,8 @@ def test_a_dry_run_counts_what_is_on_disk(tmp_path):
 def test_a_judge_that_grades_its_own_choice_is_warned_of(tmp_path):
     data = data_file(tmp_path, data_rows(1))
     with served(PartModel()) as server:
-        own = ablate(data, tmp_path / "a", "--dry-run", "--judge", "openai:grader", server=server)
-        other = ablate(data, tmp_path / "a", "--dry-run", server=server)
+        own = here(data, tmp_path / "a", "--dry-run", "--judge", "openai:grader", server=server)
+        other = here(data, tmp_path / "a", "--dry-run", server=server)
     assert "the grader openai:grader is also the judge" in own.stderr
     assert "is also the judge" not in other.stderr
 
@@ -182,7 +191,7 @@ def test_a_folder_that_can_not_be_is_refused_in_one_line(tmp_path, place):
     (tmp_path / "file").write_text("mine")
     folder = {"a file": tmp_path / "file", "below a file": tmp_path / "file" / "deep"}.get(place, Path(place))
     with served(model := PartModel()) as server:
-        done = ablate(data_file(tmp_path, data_rows(1)), folder, *TWO, server=server)
+        done = here(data_file(tmp_path, data_rows(1)), folder, *TWO, server=server)
     assert (done.returncode, model.bodies) == (2, [])
     assert done.stderr.splitlines()[-1].startswith(f"clinalign: {folder / 'arms'}: can't be made (")
     assert (tmp_path / "file").read_text() == "mine"
@@ -212,6 +221,7 @@ def test_ctrl_c_at_the_start_says_that_the_same_command_continues(tmp_path, monk
     assert (done.exit_code, done.stderr) == (130, "clinalign: interrupted; run the same command again to continue\n")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("signals", [[signal.SIGINT, signal.SIGINT], [signal.SIGTERM]])
 def test_a_stop_at_once_says_so_too(tmp_path, signals):
     hung = PartModel(lambda case, job: Fault.hang())
@@ -237,7 +247,7 @@ def test_a_stop_at_once_says_so_too(tmp_path, signals):
 )
 def test_what_can_not_be_run_is_refused_before_anything_is_paid(tmp_path, options, said):
     with served(model := PartModel()) as server:
-        done = ablate(data_file(tmp_path, data_rows(1)), tmp_path / "out", *options, server=server)
+        done = here(data_file(tmp_path, data_rows(1)), tmp_path / "out", *options, server=server)
     assert (done.returncode, model.bodies) == (2, [])
     assert said in done.stderr
     assert not (tmp_path / "out").exists()
@@ -247,6 +257,6 @@ def test_rows_without_rubrics_are_refused_with_their_line(tmp_path):
     rows = data_rows(2)
     rows[1]["rubrics"] = []
     with served(PartModel()) as server:
-        done = ablate(data_file(tmp_path, rows), tmp_path / "out", server=server)
+        done = here(data_file(tmp_path, rows), tmp_path / "out", server=server)
     assert done.returncode == 2
     assert "line 2: no rubrics" in done.stderr

@@ -1,9 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -13,6 +10,8 @@ from typing import Any
 
 import gradio as gr
 import pytest
+import typer
+from in_process import command_here
 
 import app
 from agent.api import invoke
@@ -185,8 +184,7 @@ def test_the_page_is_bounded_and_offers_no_api(desk: Desk, context: AgentContext
     ],
 )
 def test_bad_options_are_one_line_and_exit_code_2(arguments: list[str], message: str) -> None:
-    command = [sys.executable, str(Path(app.__file__)), "--port", "0", *arguments]
-    done = subprocess.run(command, env=os.environ, capture_output=True, text=True, check=False, timeout=120)
+    done = command_here(lambda: typer.run(app.main), "app.py", "--port", "0", *arguments)
     assert done.returncode == 2
     assert message in done.stderr
     assert done.stderr.count("\n") == 1

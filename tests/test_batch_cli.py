@@ -18,6 +18,7 @@ from pathlib import Path
 
 import pytest
 from batch_work import CALLS, Model, asked, children_of, ids_in, ids_of, input_of, is_alive, rows_in
+from in_process import clinalign_here
 from waiting import wait_until
 
 from agent.batch.plan import state_folder
@@ -42,8 +43,11 @@ def command(source: Path, output: Path, *options: str) -> list[str]:
 
 
 def environment(server: FakeServer | None = None, **more: str) -> dict[str, str]:
-    address = {"OPENAI_BASE_URL": server.base_url, "OPENAI_API_KEY": "any"} if server else {}
-    return {**os.environ, **address, **more}
+    return {**os.environ, **(address(server) if server else {}), **more}
+
+
+def address(server: FakeServer) -> dict[str, str]:
+    return {"OPENAI_BASE_URL": server.base_url, "OPENAI_API_KEY": "any"}
 
 
 def batch(
@@ -122,6 +126,7 @@ def test_a_file_is_revised_without_a_model_also_where_one_is_configured(source: 
     assert re.fullmatch(r"(\d+/13 rows, \d+ revised, \d+ kept as they were, \d+ failed.*\n)+", done.stderr)
 
 
+@pytest.mark.slow
 def test_a_bound_stops_and_the_same_command_goes_on_with_a_bar_on_a_terminal(source: Path, output: Path) -> None:
     model, options = Model(delay_s=0.1), (*MODEL, "--concurrency", "3")
     with FakeServer(model) as server:
@@ -163,7 +168,7 @@ def test_what_can_t_be_done_is_told_in_one_line_before_anything_is_done(
         if "was begun" in told:
             batch(source, output, *MODEL, "--limit", "1", server=server)
         before = len(server.requests), output.exists() and output.read_bytes()
-        done = batch(source, output, *options, server=server)
+        done = clinalign_here("batch", str(source), "-o", str(output), *options, **address(server))
         assert (len(server.requests), output.exists() and output.read_bytes()) == before
     assert done.returncode == 2
     assert re.fullmatch(r"clinalign: .*\n", done.stderr)
@@ -209,6 +214,7 @@ def test_ctrl_c_finishes_what_is_in_flight_and_the_same_command_goes_on(source: 
     assert ids_of(rows_in(output)) == ids_of(asked(12))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("signals", [[signal.SIGINT, signal.SIGINT], [signal.SIGTERM]])
 def test_a_second_ctrl_c_and_sigterm_stop_at_once(source: Path, output: Path, signals: list[signal.Signals]) -> None:
     with FakeServer(Model(faults=lambda case, task: Fault.hang() if task == "REVISE" else None)) as server:

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from in_process import clinalign_here
 
 REPOSITORY = Path(__file__).parent.parent
 SAMPLE = REPOSITORY / "examples" / "chest_pressure.json"
@@ -82,14 +83,19 @@ def test_the_human_report_names_principles_and_verdicts(data_dir: Path) -> None:
         (["eval", "scenario", "/nonexistent.jsonl"], b"", "/nonexistent.jsonl: can't be read"),
     ],
 )
-def test_bad_input_is_one_line_and_exit_code_2(arguments: list[str], stdin: bytes, says: str, data_dir: Path) -> None:
-    done = _clinalign(*arguments, data_dir=data_dir, stdin=stdin)
-    error = done.stderr.decode()
-    assert done.returncode == 2, error
-    assert says in error
-    assert "Traceback" not in error
-    assert len([line for line in error.splitlines() if line.strip()]) == 1
-    assert done.stdout == b""
+@pytest.mark.usefixtures("data_dir")
+def test_bad_input_is_one_line_and_exit_code_2(arguments: list[str], stdin: bytes, says: str) -> None:
+    done = clinalign_here(*arguments, stdin=stdin)
+    assert done.returncode == 2, done.stderr
+    assert says in done.stderr
+    assert len([line for line in done.stderr.splitlines() if line.strip()]) == 1
+    assert done.stdout == ""
+
+
+def test_an_error_is_one_line_in_a_process_of_its_own_too(data_dir: Path) -> None:
+    done = _clinalign("revise", "q", "--draft", " ", data_dir=data_dir)
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert done.stderr.startswith(b"clinalign: ") and done.stderr.count(b"\n") == 1
 
 
 @pytest.mark.parametrize("arguments", [["revise", "--no-such-option"], ["no-such-command"]])
@@ -105,12 +111,13 @@ def test_a_misspelt_setting_in_the_environment_is_refused(data_dir: Path) -> Non
     assert "CLINALIGN_LIBARY" in done.stderr.decode()
 
 
-def test_a_store_that_is_a_file_is_refused_and_left_alone(data_dir: Path, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("data_dir")
+def test_a_store_that_is_a_file_is_refused_and_left_alone(tmp_path: Path) -> None:
     store = tmp_path / "store"
     store.write_text("mine", encoding="utf-8")
-    done = _clinalign("revise", "q", data_dir=data_dir, CLINALIGN_STORE=str(store))
+    done = clinalign_here("revise", "q", CLINALIGN_STORE=str(store))
     assert done.returncode == 2
-    assert str(store) in done.stderr.decode()
+    assert str(store) in done.stderr
     assert store.read_text(encoding="utf-8") == "mine"
 
 

@@ -51,6 +51,7 @@ def test_preferences_become_records_and_the_summary_says_what_became_of_them(tmp
     assert "the model judges its own rubrics; name another with --judge" in done.stderr
 
 
+@pytest.mark.slow
 def test_killed_and_started_again_it_pays_for_no_reply_twice(tmp_path: Path) -> None:
     output = tmp_path / "drafts.jsonl"
     write_records((preference(f"r{number}", theme=str(number)) for number in range(12)), tmp_path / "in.jsonl")

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from eval_work import DRAFT, RUBRIC, SETTINGS, PartModel, agent_on, data_file, data_rows, rows_in
+from in_process import clinalign_here
 
 from agent.batch.run import BatchRun
 from agent.batch.runners import ThreadRunner
@@ -180,15 +179,7 @@ def test_no_sample_at_all_is_refused(tmp_path):
 
 def eval_run(data: Path, output: Path, *options: str, server: FakeServer | None = None, code: int = 0) -> Done:
     address = {"OPENAI_BASE_URL": server.base_url, "OPENAI_API_KEY": "any"} if server else {}
-    done = subprocess.run(
-        [sys.executable, "-m", "agent.cli", "eval", "run", str(data), "-o", str(output), *options],
-        env={**os.environ, **address},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert "Traceback" not in done.stderr, done.stderr
+    done = clinalign_here("eval", "run", str(data), "-o", str(output), *options, **address)
     assert done.returncode == code, done.stderr + done.stdout
     return done
 
@@ -238,9 +229,10 @@ def test_the_command_answers_the_chosen_rows(tmp_path):
 )
 @pytest.mark.usefixtures("data_dir")
 def test_what_can_not_be_run_is_refused_in_one_line(tmp_path, options, said):
-    told = eval_run(data_file(tmp_path, data_rows(1)), tmp_path / "out.jsonl", *options, code=2).stderr
-    assert said in told
-    assert len(told.strip().splitlines()) == 1
+    data = data_file(tmp_path, data_rows(1))
+    done = eval_run(data, tmp_path / "out.jsonl", *options, code=2)
+    assert said in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
 
 
 @pytest.mark.usefixtures("data_dir")

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from grading_work import Judge, answer_rows, case_of, rows_in, written
+from in_process import clinalign_here
 from waiting import wait_until
 
 from agent.testing import FakeServer, Fault
@@ -126,6 +127,7 @@ def test_a_judge_whose_replies_are_never_of_use_ends_the_run(output: Path, tmp_p
     assert len(server.requests) <= 8 + 2 * 4 + 2
 
 
+@pytest.mark.slow
 def test_killed_and_started_again_it_pays_for_no_reply_twice(answers: Path, output: Path) -> None:
     options = (*JUDGE, "--per-criterion", "--concurrency", "2", "--processes", "1")
     judge = Judge(delay_s=0.05)
@@ -188,7 +190,7 @@ def test_a_wrong_key_ends_the_run_with_what_to_do(output: Path, tmp_path: Path) 
 def test_a_command_that_can_not_be_carried_out_says_so(
     options: tuple[str, ...], said: str, answers: Path, output: Path
 ) -> None:
-    done = grade(answers, output, *options)
+    done = clinalign_here("eval", "grade", str(answers), "-o", str(output), *options)
     assert (done.returncode, done.stdout) == (2, "")
     assert said in done.stderr
     assert not output.exists()
@@ -198,6 +200,7 @@ def test_a_row_that_can_not_be_graded_is_refused_before_anything_is_paid(output:
     rows = answer_rows(3)
     rows[2]["rubrics"][0]["points"] = 0
     with FakeServer(Judge()) as server:
-        done = grade(written(rows, tmp_path / "answers.jsonl"), output, *JUDGE, server=server)
+        answers = str(written(rows, tmp_path / "answers.jsonl"))
+        done = clinalign_here("eval", "grade", answers, "-o", str(output), *JUDGE, **environment(server))
     assert (done.returncode, server.requests) == (2, [])
     assert "line 3: criterion 1: points 0" in done.stderr

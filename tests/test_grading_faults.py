@@ -89,6 +89,7 @@ def graded(
     return list(read_graded(output))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("per_criterion", "count"), [(False, 60), (True, 20)])
 @pytest.mark.parametrize("share", [0.0, 0.05, 0.1, 0.2])
 def test_broken_replies_bias_no_score_and_are_never_read_as_not_met(

@@ -21,6 +21,7 @@ def test_made_up_answers_have_as_many_criteria_as_those_of_the_benchmark() -> No
     assert rows[:5] == answers_to_grade(5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("per_criterion", [False, True])
 def test_a_run_is_measured_from_answers_to_graded_rows(per_criterion: bool) -> None:
     run = measure_throughput(in_flight=4, call_seconds=0.05, rows_per_slot=2, per_criterion=per_criterion)
@@ -37,6 +38,7 @@ def test_the_share_is_ideal_time_over_time() -> None:
     assert run.share == 0.8
 
 
+@pytest.mark.slow
 def test_the_command_prints_both_protocols() -> None:
     app = typer.Typer()
     app.command()(grading)

@@ -201,6 +201,7 @@ def test_it_ends_in_seconds_without_a_word_while_pages_are_open_and_goes_on_wher
         assert QUESTION in mine.call("open", id)
 
 
+@pytest.mark.slow
 def test_a_taken_port_and_an_open_door_are_one_line_each(chat: ChatProcess, tmp_path: Path, built_store: Path) -> None:
     port = chat.url.rpartition(":")[2]
     for options, message in [(["--port", port], "Address already in use"), (["--host", "0.0.0.0"], "or say --no-auth")]:

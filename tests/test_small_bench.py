@@ -11,6 +11,8 @@ from agent.small_judge.folder import read_judge_folder
 from evals.cli import app
 from evals.grading.small_bench import CRITERIA, Memory, graded_cases, made_up_cases, measure_costs
 
+pytestmark = pytest.mark.slow  # each measurement opens processes of its own
+
 GRADED = {
     "prompt_id": "1",
     "prompt": [{"role": "user", "content": "I have a cough."}],
