@@ -43,26 +43,17 @@ def command(source: Path, output: Path, *options: str) -> list[str]:
 
 
 def environment(server: FakeServer | None = None, **more: str) -> dict[str, str]:
-    return {**os.environ, **(address(server) if server else {}), **more}
+    return {**os.environ, **address(server), **more}
 
 
-def address(server: FakeServer) -> dict[str, str]:
-    return {"OPENAI_BASE_URL": server.base_url, "OPENAI_API_KEY": "any"}
+def address(server: FakeServer | None) -> dict[str, str]:
+    return {"OPENAI_BASE_URL": server.base_url, "OPENAI_API_KEY": "any"} if server else {}
 
 
 def batch(
     source: Path, output: Path, *options: str, server: FakeServer | None = None, **more: str
 ) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        command(source, output, *options),
-        env=environment(server, **more),
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert "Traceback" not in done.stderr, done.stderr
-    return done
+    return clinalign_here(*command(source, output, *options)[3:], **address(server), **more)
 
 
 @contextmanager
@@ -168,7 +159,7 @@ def test_what_can_t_be_done_is_told_in_one_line_before_anything_is_done(
         if "was begun" in told:
             batch(source, output, *MODEL, "--limit", "1", server=server)
         before = len(server.requests), output.exists() and output.read_bytes()
-        done = clinalign_here("batch", str(source), "-o", str(output), *options, **address(server))
+        done = batch(source, output, *options, server=server)
         assert (len(server.requests), output.exists() and output.read_bytes()) == before
     assert done.returncode == 2
     assert re.fullmatch(r"clinalign: .*\n", done.stderr)

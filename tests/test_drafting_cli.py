@@ -9,10 +9,10 @@ import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import pytest
 from drafting_work import TEXTS, judged, preference, rubric_reply, scripted
+from in_process import clinalign_here
 from waiting import wait_until
 
 from agent.batch.rows import BadRow
@@ -29,14 +29,15 @@ def command(*arguments: str | Path) -> list[str]:
 
 
 def environment(server: FakeServer | None) -> dict[str, str]:
-    return os.environ | ({"OPENAI_BASE_URL": server.base_url, "OPENAI_API_KEY": "any"} if server else {})
+    return os.environ | address(server)
+
+
+def address(server: FakeServer | None) -> dict[str, str]:
+    return {"OPENAI_BASE_URL": server.base_url, "OPENAI_API_KEY": "any"} if server else {}
 
 
 def run(*arguments: str | Path, server: FakeServer | None = None) -> subprocess.CompletedProcess[str]:
-    options: dict[str, Any] = {"env": environment(server), "capture_output": True, "text": True, "timeout": 120}
-    done = subprocess.run(command(*arguments), check=False, **options)
-    assert "Traceback" not in done.stderr, done.stderr
-    return done
+    return clinalign_here(*command(*arguments)[3:], **address(server))
 
 
 def test_preferences_become_records_and_the_summary_says_what_became_of_them(tmp_path: Path) -> None:

@@ -39,22 +39,17 @@ def command(answers: Path, output: Path, *options: str) -> list[str]:
 
 
 def environment(server: FakeServer | None) -> dict[str, str]:
-    return os.environ | ({"OPENAI_BASE_URL": server.base_url, "OPENAI_API_KEY": "any"} if server else {})
+    return os.environ | address(server)
+
+
+def address(server: FakeServer | None) -> dict[str, str]:
+    return {"OPENAI_BASE_URL": server.base_url, "OPENAI_API_KEY": "any"} if server else {}
 
 
 def grade(
     answers: Path, output: Path, *options: str, server: FakeServer | None = None
 ) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        command(answers, output, *options),
-        env=environment(server),
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert "Traceback" not in done.stderr, done.stderr
-    return done
+    return clinalign_here(*command(answers, output, *options)[3:], **address(server))
 
 
 @contextmanager
@@ -190,7 +185,7 @@ def test_a_wrong_key_ends_the_run_with_what_to_do(output: Path, tmp_path: Path) 
 def test_a_command_that_can_not_be_carried_out_says_so(
     options: tuple[str, ...], said: str, answers: Path, output: Path
 ) -> None:
-    done = clinalign_here("eval", "grade", str(answers), "-o", str(output), *options)
+    done = grade(answers, output, *options)
     assert (done.returncode, done.stdout) == (2, "")
     assert said in done.stderr
     assert not output.exists()
@@ -200,7 +195,6 @@ def test_a_row_that_can_not_be_graded_is_refused_before_anything_is_paid(output:
     rows = answer_rows(3)
     rows[2]["rubrics"][0]["points"] = 0
     with FakeServer(Judge()) as server:
-        answers = str(written(rows, tmp_path / "answers.jsonl"))
-        done = clinalign_here("eval", "grade", answers, "-o", str(output), *JUDGE, **environment(server))
+        done = grade(written(rows, tmp_path / "answers.jsonl"), output, *JUDGE, server=server)
     assert (done.returncode, server.requests) == (2, [])
     assert "line 3: criterion 1: points 0" in done.stderr
