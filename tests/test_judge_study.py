@@ -6,7 +6,7 @@ from itertools import product
 
 import numpy as np
 import pytest
-from sklearn.metrics import cohen_kappa_score
+from sklearn.metrics import cohen_kappa_score, roc_auc_score
 from tiny_bert import build_tiny_bert, graded_rows
 
 from agent.errors import ConfigError, InputError
@@ -205,6 +205,10 @@ def test_the_tables_are_printed_again_from_the_files(done, capsys):
     kappa = cohen_kappa_score(MET, CHANCES.round(5) >= 0.5)
     assert f"| commoner verdict per polarity | 2 | {kappa:.3f} |" in printed
     assert "| 250 | 1 | 250 | 30 |" in printed
+    (one, *_) = read_results(done)
+    held = roc_auc_score(one.held.met[one.held.positive], one.held.logits[one.held.positive])
+    kappa, area = one.agreement(one.said("as it serves"), "kappa"), one.auc("as it serves")
+    assert f"| {one.trial.name} | 1 | {kappa:.3f} | {area:.3f} | {held:.3f} |" in printed
     assert "| training | 2 | 60 ± 1 |" in printed
 
 

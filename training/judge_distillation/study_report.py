@@ -17,6 +17,7 @@ from training.judge_distillation.measures import calibration_error, log_loss
 from training.judge_distillation.study_cascade import cascade_table, curve_table
 from training.judge_distillation.study_intervals import interval_table
 from training.judge_distillation.study_results import SERVING, Measure, Result
+from training.judge_distillation.study_seeds import seed_table
 from training.judge_distillation.study_tables import Figure, Row, table
 from training.judge_distillation.trials import PRECISIONS
 
@@ -29,7 +30,7 @@ _LEAST = 30
 def tables(results: Sequence[Result]) -> str:
     """Return all tables, of what is done so far."""
     whole = [result for result in results if result.trial.size is None and result.trial.augmented]
-    parts = [_ways(results), _learning(results)]
+    parts = [_ways(results), seed_table(results), _learning(results)]
     if whole:
         parts += [
             interval_table(whole),

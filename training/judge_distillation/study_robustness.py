@@ -42,7 +42,7 @@ def robustness_table(folder: Path) -> str:
     }
     if not found:
         return ""
-    head = ("attack", "judges", "verdicts turned", "unmet to met", "met to unmet", "score moved by")
+    head = ("attack", "judges", "verdicts", "turned", "unmet to met", "met to unmet", "score moved by")
     lines = [
         "**Changes that should move no verdict: the likelier verdict of each criterion, before and after**",
         "",
@@ -65,6 +65,7 @@ def _line(attack: str, arm: str, judges: Sequence[Mapping[str, Any]]) -> str:
     cells = (
         f"{attack}, {arm}",
         str(len(tried)),
+        f"{sum(one['flipped']['of'] for one in tried):,}",
         *("–" if share is None else f"{share:.1%}" for share in shares),
         "–" if moved is None else f"{moved:+.3f}",
     )
