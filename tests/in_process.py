@@ -18,6 +18,12 @@ from unittest.mock import patch
 from agent.cli import app, run_command
 from agent.context import load_context
 from agent.entry_commands import add_commands
+from agent.testing import FakeServer
+
+
+def address(server: FakeServer | None) -> dict[str, str]:
+    """Return the environment by which a command's models are at a server."""
+    return {"OPENAI_BASE_URL": server.base_url, "OPENAI_API_KEY": "any"} if server else {}
 
 
 def clinalign_here(*words: str, stdin: bytes = b"", **environment: str) -> CompletedProcess[str]:

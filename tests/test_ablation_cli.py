@@ -14,7 +14,7 @@ from unittest.mock import Mock
 
 import pytest
 from eval_work import PartModel, data_file, data_rows
-from in_process import clinalign_here
+from in_process import address, clinalign_here
 from typer.testing import CliRunner
 from waiting import wait_until
 
@@ -30,20 +30,20 @@ def served(model):
     return FakeServer(model, models=("fake", "grader"))
 
 
+def words(data: Path, folder: Path, *options: str) -> list[str]:
+    return ["eval", "ablate", str(data), "-o", str(folder), *OPTIONS, *options]
+
+
 def command(data: Path, folder: Path, *options: str) -> list[str]:
-    return [sys.executable, "-m", "agent.cli", "eval", "ablate", str(data), "-o", str(folder), *OPTIONS, *options]
+    return [sys.executable, "-m", "agent.cli", *words(data, folder, *options)]
 
 
 def environment(server: FakeServer) -> dict[str, str]:
-    return {**os.environ, **address(server)}
-
-
-def address(server: FakeServer) -> dict[str, str]:
-    return {"OPENAI_BASE_URL": server.base_url, "OPENAI_API_KEY": "any", "COLUMNS": "80"}
+    return {**os.environ, **address(server), "COLUMNS": "80"}
 
 
 def ablate(data: Path, folder: Path, *options: str, server: FakeServer) -> subprocess.CompletedProcess[str]:
-    return clinalign_here(*command(data, folder, *options)[3:], **address(server))
+    return clinalign_here(*words(data, folder, *options), **address(server), COLUMNS="80")
 
 
 def test_one_command_gives_one_table_on_the_terminal_as_json_and_as_markdown(tmp_path):
@@ -203,8 +203,8 @@ def interrupted(
 
 def test_ctrl_c_at_the_start_says_that_the_same_command_continues(tmp_path, monkeypatch):
     monkeypatch.setattr("agent.config.load_settings", Mock(side_effect=KeyboardInterrupt))
-    words = ["ablate", str(data_file(tmp_path, data_rows(1))), "-o", str(tmp_path / "out"), *OPTIONS]
-    done = CliRunner().invoke(app, words)
+    given = ["ablate", str(data_file(tmp_path, data_rows(1))), "-o", str(tmp_path / "out"), *OPTIONS]
+    done = CliRunner().invoke(app, given)
     assert (done.exit_code, done.stderr) == (130, "clinalign: interrupted; run the same command again to continue\n")
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 from batch_work import CALLS, Model, asked, children_of, ids_in, ids_of, input_of, is_alive, rows_in
-from in_process import clinalign_here
+from in_process import address, clinalign_here
 from waiting import wait_until
 
 from agent.batch.plan import state_folder
@@ -38,22 +38,22 @@ def output(tmp_path: Path) -> Path:
     return tmp_path / "out.jsonl"
 
 
+def words(source: Path, output: Path, *options: str) -> list[str]:
+    return ["batch", str(source), "-o", str(output), *options]
+
+
 def command(source: Path, output: Path, *options: str) -> list[str]:
-    return [sys.executable, "-m", "agent.cli", "batch", str(source), "-o", str(output), *options]
+    return [sys.executable, "-m", "agent.cli", *words(source, output, *options)]
 
 
 def environment(server: FakeServer | None = None, **more: str) -> dict[str, str]:
     return {**os.environ, **address(server), **more}
 
 
-def address(server: FakeServer | None) -> dict[str, str]:
-    return {"OPENAI_BASE_URL": server.base_url, "OPENAI_API_KEY": "any"} if server else {}
-
-
 def batch(
     source: Path, output: Path, *options: str, server: FakeServer | None = None, **more: str
 ) -> subprocess.CompletedProcess[str]:
-    return clinalign_here(*command(source, output, *options)[3:], **address(server), **more)
+    return clinalign_here(*words(source, output, *options), **address(server), **more)
 
 
 @contextmanager

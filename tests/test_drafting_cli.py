@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from drafting_work import TEXTS, judged, preference, rubric_reply, scripted
-from in_process import clinalign_here
+from in_process import address, clinalign_here
 from waiting import wait_until
 
 from agent.batch.rows import BadRow
@@ -24,20 +24,20 @@ EXAMPLES = Path(__file__).parents[1] / "examples" / "preferences.jsonl"
 MODEL = ("--model", "openai:fake", "--no-seeds")
 
 
+def words(*arguments: str | Path) -> list[str]:
+    return ["rubrics", *map(str, arguments)]
+
+
 def command(*arguments: str | Path) -> list[str]:
-    return [sys.executable, "-m", "agent.cli", "rubrics", *map(str, arguments)]
+    return [sys.executable, "-m", "agent.cli", *words(*arguments)]
 
 
 def environment(server: FakeServer | None) -> dict[str, str]:
     return os.environ | address(server)
 
 
-def address(server: FakeServer | None) -> dict[str, str]:
-    return {"OPENAI_BASE_URL": server.base_url, "OPENAI_API_KEY": "any"} if server else {}
-
-
 def run(*arguments: str | Path, server: FakeServer | None = None) -> subprocess.CompletedProcess[str]:
-    return clinalign_here(*command(*arguments)[3:], **address(server))
+    return clinalign_here(*words(*arguments), **address(server))
 
 
 def test_preferences_become_records_and_the_summary_says_what_became_of_them(tmp_path: Path) -> None:

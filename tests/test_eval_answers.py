@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from eval_work import DRAFT, RUBRIC, SETTINGS, PartModel, agent_on, data_file, data_rows, rows_in
-from in_process import clinalign_here
+from in_process import address, clinalign_here
 
 from agent.batch.run import BatchRun
 from agent.batch.runners import ThreadRunner
@@ -178,8 +178,7 @@ def test_no_sample_at_all_is_refused(tmp_path):
 
 
 def eval_run(data: Path, output: Path, *options: str, server: FakeServer | None = None, code: int = 0) -> Done:
-    address = {"OPENAI_BASE_URL": server.base_url, "OPENAI_API_KEY": "any"} if server else {}
-    done = clinalign_here("eval", "run", str(data), "-o", str(output), *options, **address)
+    done = clinalign_here("eval", "run", str(data), "-o", str(output), *options, **address(server))
     assert done.returncode == code, done.stderr + done.stdout
     return done
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from grading_work import Judge, answer_rows, case_of, rows_in, written
-from in_process import clinalign_here
+from in_process import address, clinalign_here
 from waiting import wait_until
 
 from agent.testing import FakeServer, Fault
@@ -34,22 +34,22 @@ def output(tmp_path: Path) -> Path:
     return tmp_path / "graded.jsonl"
 
 
+def words(answers: Path, output: Path, *options: str) -> list[str]:
+    return ["eval", "grade", str(answers), "-o", str(output), *options]
+
+
 def command(answers: Path, output: Path, *options: str) -> list[str]:
-    return [sys.executable, "-m", "agent.cli", "eval", "grade", str(answers), "-o", str(output), *options]
+    return [sys.executable, "-m", "agent.cli", *words(answers, output, *options)]
 
 
 def environment(server: FakeServer | None) -> dict[str, str]:
     return os.environ | address(server)
 
 
-def address(server: FakeServer | None) -> dict[str, str]:
-    return {"OPENAI_BASE_URL": server.base_url, "OPENAI_API_KEY": "any"} if server else {}
-
-
 def grade(
     answers: Path, output: Path, *options: str, server: FakeServer | None = None
 ) -> subprocess.CompletedProcess[str]:
-    return clinalign_here(*command(answers, output, *options)[3:], **address(server))
+    return clinalign_here(*words(answers, output, *options), **address(server))
 
 
 @contextmanager
