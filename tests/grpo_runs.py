@@ -180,7 +180,7 @@ def course(config: Path) -> dict[str, Any]:
         ],
         "gold": (folder / "gold.jsonl").read_text(),
         "weights": _sha(next((folder / f"checkpoint-{steps}").glob("*model.safetensors"))),
-        "optimizer": _sha(folder / f"checkpoint-{steps}" / "optimizer.pt"),
+        "optimizer": _sha(next((folder / f"checkpoint-{steps}").glob("optimizer.*"))),
         "best": _sha(folder / "best" / "model.safetensors"),
     }
 

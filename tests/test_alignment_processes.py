@@ -1,22 +1,18 @@
 """Two processes on one machine (gloo): each completion is rewarded once, one process writes, and a killed run goes on exactly.
 
-torchrun starts them, as `accelerate launch` does where there are GPUs; on CPUs alone accelerate would want MPI.
+What FSDP and DeepSpeed do in its place: test_alignment_fsdp.py, test_alignment_deepspeed.py.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import pytest
-from grpo_runs import HELD_OUT, course, write_run
+from grpo_runs import HELD_OUT, course
+from process_runs import BATCH, PROCESSES, STEPS, launch, made_run, notes_of
 from small_judge_runs import GENERATIONS, WORDS, with_small_judges
-from tiny_qwen3 import build_tiny_qwen3
 from trained_tiny import load, logits
 
 from training.alignment.checkpoints import last_whole, step_of
@@ -25,40 +21,6 @@ from training.alignment.gold import read_points
 from training.alignment.manifest import read_manifest
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
-SCRIPT = Path(__file__).with_name("process_run.py")
-PROCESSES, BATCH, STEPS = 2, 4, 8
-NEVER = 10_000
-
-
-def launch(config: Path, *more: str, kill_at: int = NEVER) -> subprocess.CompletedProcess[str]:
-    """Train with two processes; the second kills itself at a call of its reward."""
-    notes = config.parent / "notes"
-    notes.mkdir(exist_ok=True)
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(PROCESSES)]
-    environment = {**os.environ, "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
-    return subprocess.run(
-        [*launcher, str(SCRIPT), str(config), str(notes), str(kill_at), *more],
-        env=environment,
-        cwd=SCRIPT.parent,
-        capture_output=True,
-        text=True,
-        timeout=180,
-        check=False,
-    )
-
-
-def made_run(folder: Path) -> Path:
-    """Write a run whose generations are of one question per process; return its config."""
-    config = write_run(folder / "made", build_tiny_qwen3(folder / "tiny", seed=2))
-    small = f"per_device_train_batch_size = {BATCH}\nper_device_eval_batch_size = {BATCH}"
-    config.write_text(config.read_text().replace("per_device_train_batch_size = 8", small))
-    return config
-
-
-def notes_of(config: Path) -> list[list[dict[str, Any]]]:
-    """Return which completions each process had to reward."""
-    files = [config.parent / "notes" / f"rank{rank}.jsonl" for rank in range(PROCESSES)]
-    return [[json.loads(line) for line in file.read_text().splitlines()] for file in files]
 
 
 @pytest.fixture(scope="module")

@@ -104,12 +104,32 @@ def test_the_contrast_is_the_rubrics_gain_less_the_controls(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    ("arm", "gain", "surprise"),
-    [(REWARDED, 0.1, None), (REWARDED, 0.0, "does not rise"), (SHUFFLED, 0.1, "rises"), (SHUFFLED, 0.0, None)],
+    ("rewarded", "shuffled", "surprising"),
+    [
+        ((0.3, 0.3), (0.0, 0.0), []),
+        ((0.3, 0.0), (0.0, 0.0), ["seed 1, rubric: does not rise"]),
+        ((0.3, 0.3), (0.1, -0.1), []),
+        ((0.3, 0.3), (0.1, 0.1), ["shuffled: rises"]),
+        ((0.1, 0.1), (0.1, 0.1), ["rubric less shuffled: does not rise", "shuffled: rises"]),
+        ((0.3,), (0.1,), []),
+        ((0.1,), (0.1,), ["rubric less shuffled: does not rise"]),
+    ],
+    ids=[
+        "as expected",
+        "a run doesn't learn",
+        "controls go astray",
+        "controls learn",
+        "both alike",
+        "one control",
+        "one pair",
+    ],
 )
-def test_what_is_not_as_expected_is_named(tmp_path: Path, arm: str, gain: float, surprise: str | None) -> None:
-    found = surprises([risen(tmp_path, gain, seed=7, arm=arm)])
-    assert [f"seed 7, {arm}: {surprise}"] == [line.partition(" (")[0] for line in found] if surprise else not found
+def test_what_is_not_as_expected_is_named(
+    tmp_path: Path, rewarded: Sequence[float], shuffled: Sequence[float], surprising: list[str]
+) -> None:
+    rises = [risen(tmp_path, gain, seed=seed) for seed, gain in enumerate(rewarded)]
+    rises += [risen(tmp_path, gain, seed=seed, arm=SHUFFLED) for seed, gain in enumerate(shuffled)]
+    assert [line.partition(" (")[0] for line in surprises(rises)] == surprising
 
 
 def test_the_table_has_a_row_per_run(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from agent.batch.disk import sync_folder
 from agent.errors import ConfigError
+from training.alignment.unshared import built_unshared
 
 if TYPE_CHECKING:
     import torch
@@ -38,11 +39,12 @@ def export_best(checkpoint: Path, base: str, folder: Path, *, dtype: str | torch
     """
     is_adapter = _is_adapter(checkpoint)
     config, others = _read_base(base)
-    model = (
-        _merged(_load(base, config, dtype), checkpoint)
-        if is_adapter
-        else _load(str(checkpoint), config, dtype, base=base)
-    )
+    with built_unshared():
+        model = (
+            _merged(_load(base, config, dtype), checkpoint)
+            if is_adapter
+            else _load(str(checkpoint), config, dtype, base=base)
+        )
     _check_finite(model, checkpoint)
     try:
         with replacing_folder(folder) as new:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from agent.chat_tokens import check_folder
 from agent.errors import ConfigError
+from training.alignment.unshared import built_unshared
 
 if TYPE_CHECKING:
     from torch import nn
@@ -109,7 +110,7 @@ def _empty_model(config: Any, model: str) -> nn.Module:
 
     build: Any = AutoModelForCausalLM.from_config
     try:
-        with torch.device("meta"):
+        with built_unshared(), torch.device("meta"):
             empty: nn.Module = build(config)
     except (ValueError, AttributeError) as error:
         told = str(error).partition("\n")[0]

@@ -6,7 +6,7 @@ The last one, not the best: a best one is chosen by its score, and would rise by
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -18,6 +18,8 @@ from training.alignment.manifest import read_manifest
 
 REWARDED, SHUFFLED = "rubric", "shuffled"
 """The two arms: rewards as they are, and dealt out anew among a step's completions."""
+FEWEST_CONTROLS = 2
+"""That tell anything by themselves; one is only compared with the run that it belongs to."""
 Interval = tuple[float, float]
 
 
@@ -60,12 +62,18 @@ class Rise:
 
 
 @dataclass(frozen=True, slots=True)
-class Contrast:
-    """What the rubric's rewards gained beyond shuffled ones, over all seeds."""
+class Overall:
+    """A gain over all seeds."""
 
+    name: str
     gain: float
     interval: Interval
     n: int
+
+    @property
+    def rises(self) -> bool:
+        """Tell whether the whole interval lies above zero."""
+        return self.interval[0] > 0
 
 
 def is_done(folder: Path) -> bool:
@@ -95,29 +103,47 @@ def scored(folder: Path) -> list[tuple[GoldPoint, float]]:
     return points
 
 
-def contrast(rises: Sequence[Rise]) -> Contrast:
-    """Return the rewarded runs' gain less the control's, a question's seeds being averaged before questions are drawn.
+def control(rises: Sequence[Rise]) -> Overall:
+    """Return the controls' gain."""
+    return _overall("shuffled", rises, lambda ours, control: control)
+
+
+def contrast(rises: Sequence[Rise]) -> Overall:
+    """Return what the rubric's rewards gained beyond shuffled ones."""
+    return _overall("rubric less shuffled", rises, lambda ours, control: ours - control)
+
+
+def _overall(name: str, rises: Sequence[Rise], gain: Callable[[float, float], float]) -> Overall:
+    """Return a gain made of both arms', a question's seeds being averaged before questions are drawn.
 
     Of the questions that all runs have scored both times. The seeds stand for themselves: three say little of all others.
     """
     arms = {arm: [rise.gains for rise in rises if rise.run.arm == arm] for arm in (REWARDED, SHUFFLED)}
     shared = sorted(set.intersection(*(set(rise.gains) for rise in rises)))
-    means = {arm: [sum(gains[name] for gains in found) / len(found) for name in shared] for arm, found in arms.items()}
-    differences = [ours - control for ours, control in zip(means[REWARDED], means[SHUFFLED], strict=True)]
-    interval = mean_interval(differences)
+    means = {arm: [sum(gains[one] for gains in found) / len(found) for one in shared] for arm, found in arms.items()}
+    gains = [gain(ours, control) for ours, control in zip(means[REWARDED], means[SHUFFLED], strict=True)]
+    interval = mean_interval(gains)
     if interval is None:
         raise InputError("fewer than two held-out questions are scored in all runs; raise data.gold_most")
-    return Contrast(sum(differences) / len(differences), interval, len(shared))
+    return Overall(name, sum(gains) / len(gains), interval, len(shared))
 
 
-def surprises(rises: Iterable[Rise]) -> list[str]:
-    """Tell what is not as expected: a rewarded run that does not rise, or a control that does."""
-    return [
-        f"{rise.run.name}: {'rises' if rise.rises else 'does not rise'} "
-        f"({rise.gain:+.3f}, 95 % {_shown(rise.interval)})"
-        for rise in rises
-        if rise.rises != (rise.run.arm == REWARDED)
-    ]
+def surprises(rises: Sequence[Rise]) -> list[str]:
+    """Tell what is not as expected: a rewarded run that does not rise, no more gain than the controls', controls that rise.
+
+    Controls are held to it together: training itself moves a policy to and fro, which no interval over questions of one run holds.
+    """
+    found = [_told(rise.run.name, rise) for rise in rises if rise.run.arm == REWARDED and not rise.rises]
+    difference, controls = contrast(rises), control(rises)
+    if not difference.rises:
+        found.append(_told(difference.name, difference))
+    if controls.rises and sum(rise.run.arm == SHUFFLED for rise in rises) >= FEWEST_CONTROLS:
+        found.append(_told(controls.name, controls))
+    return found
+
+
+def _told(name: str, found: Rise | Overall) -> str:
+    return f"{name}: {'rises' if found.rises else 'does not rise'} ({found.gain:+.3f}, 95 % {_shown(found.interval)})"
 
 
 def table(rises: Sequence[Rise]) -> str:
@@ -143,9 +169,9 @@ def table(rises: Sequence[Rise]) -> str:
     return "\n".join(lines)
 
 
-def told(found: Contrast) -> str:
-    """Return a contrast in words."""
-    return f"rubric less shuffled, all seeds: {found.gain:+.3f}, 95 % {_shown(found.interval)}, {found.n} questions"
+def told(found: Overall) -> str:
+    """Return a gain over all seeds in words."""
+    return f"{found.name}, all seeds: {found.gain:+.3f}, 95 % {_shown(found.interval)}, {found.n} questions"
 
 
 def _minutes(folder: Path) -> float:
