@@ -19,10 +19,12 @@ test: $(VENV)/.dev ## run the tests (network not needed)
 test-slow: $(VENV)/.dev ## those that take long: Ray, kills, packaging, the measurements' own commands, simulations (5 minutes)
 	@$(BIN)/pytest -m "slow and not vllm and not inspect" $(ARGS)
 
-test-vllm: $(VENV)/.dev ## the tests on a real vLLM server for CPUs, in an environment of its own (2.5 GB, once)
+test-vllm: $(VENV)/.dev ## the tests with a real vLLM for CPUs, served and in training, in environments of its own (5.5 GB, once)
 	@PYTHON=$(PYTHON) tests/vllm_env.sh
+	@PYTHON=$(PYTHON) tests/vllm_train_env.sh
 	@.venv-vllm/bin/python -m pytest --noconftest -o addopts="-q --timeout 300" tests/test_vllm_in_process.py $(ARGS)
-	@$(BIN)/pytest -n 0 -m vllm $(ARGS) tests/test_vllm_server.py tests/test_vllm_prefix.py tests/test_vllm_trained.py tests/test_docker_vllm.py
+	@$(BIN)/pytest -n 0 -m vllm $(ARGS) tests/test_vllm_server.py tests/test_vllm_prefix.py tests/test_vllm_trained.py tests/test_docker_vllm.py \
+	  tests/test_vllm_training.py
 
 test-inspect: ## the inspect_ai task, in an environment of its own (2.1 GB, once)
 	@PYTHON=$(PYTHON) tests/inspect_env.sh
@@ -76,7 +78,7 @@ screenshots: $(VENV)/.dev ## the pictures of the chat in docs/images, by Debian'
 	@$(BIN)/python tests/screenshots.py
 
 clean: ## remove what was built here; the user's index and cache stay
-	@rm -rf $(VENV) .venv-vllm .venv-inspect build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf $(VENV) .venv-vllm .venv-vllm-train .venv-inspect .deepspeed build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 # A stamp per set of packages: nothing is installed twice, and a change of pyproject.toml installs anew.
 $(BIN)/python:

@@ -55,8 +55,8 @@ def write_run(
     return config
 
 
-def build_moe(folder: Path, tiny: Path) -> Path:
-    """Write a mixture of experts of Qwen3's make, with dropout, and the tiny model's tokenizer."""
+def build_moe(folder: Path, tiny: Path, *, dropout: float = 0.1) -> Path:
+    """Write a mixture of experts of Qwen3's make and the tiny model's tokenizer."""
     import torch
     from transformers import AutoConfig, AutoTokenizer, GenerationConfig, Qwen3MoeConfig, Qwen3MoeForCausalLM
 
@@ -67,7 +67,7 @@ def build_moe(folder: Path, tiny: Path) -> Path:
     }
     ends = {name: dense[name] for name in ("eos_token_id", "pad_token_id")}
     experts = {"num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 32, "num_key_value_heads": 2}
-    config = Qwen3MoeConfig(**shared, **ends, **experts, attention_dropout=0.1)
+    config = Qwen3MoeConfig(**shared, **ends, **experts, attention_dropout=dropout)
     torch.manual_seed(0)
     model = Qwen3MoeForCausalLM(config)
     model.generation_config = GenerationConfig(do_sample=True, **ends)

@@ -21,15 +21,19 @@ ON_CPUS = {"ACCELERATE_USE_CPU": "true"}
 """accelerate would want MPI without it."""
 
 
+def launcher_of(processes: int) -> list[str]:
+    """Return what a Python starts so many processes with."""
+    return ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(processes)]
+
+
 def launch(
     config: Path, *more: str, kill_at: int = NEVER, script: Path = SCRIPT, told: Mapping[str, str] = ON_CPUS
 ) -> subprocess.CompletedProcess[str]:
     """Train with two processes; the second kills itself at a call of its reward. `told`: what accelerate finds set."""
     notes = config.parent / "notes"
     notes.mkdir(exist_ok=True)
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(PROCESSES)]
     return subprocess.run(
-        [*launcher, str(script), str(config), str(notes), str(kill_at), *more],
+        [sys.executable, *launcher_of(PROCESSES), str(script), str(config), str(notes), str(kill_at), *more],
         env={**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", **told},
         cwd=script.parent,
         capture_output=True,

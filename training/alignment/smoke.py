@@ -11,7 +11,7 @@ import os
 import random
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from functools import partial
 from multiprocessing import get_context
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 CONFIG = Path(__file__).parents[1] / "configs" / "smoke.toml"
 SEEDS = (3, 4, 5)
 """0 to 2 were used up while the config was settled."""
+_LOOK_EVERY_S = 1.0
 ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
     "CLINALIGN_THREADS": "1",
@@ -96,22 +97,24 @@ def do(run: Run, config_file: Path) -> None:
 
 
 def do_all(runs: Sequence[Run], config_file: Path, *, processes: int) -> None:
-    """Carry all runs out, so many at once, each in a process of its own, a control after the run it belongs to."""
+    """Carry all runs out, so many at once, each in a process of its own, a control once there is the model that it begins with."""
     left = list(runs)
-    done: set[Run] = set()
-    at_work: dict[Future[None], Run] = {}
+    at_work: set[Future[None]] = set()
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn"), max_tasks_per_child=1) as pool:
         while left or at_work:
-            for run in list(_ready(left, done)):
-                at_work[pool.submit(do, run, config_file)] = run
+            for run in [run for run in left if _can_begin(run)]:
+                at_work.add(pool.submit(do, run, config_file))
                 left.remove(run)
-            for future in wait(at_work, return_when=FIRST_COMPLETED).done:
+            ended = wait(at_work, timeout=_LOOK_EVERY_S, return_when=FIRST_COMPLETED).done
+            at_work -= ended
+            for future in ended:
                 future.result()
-                done.add(at_work.pop(future))
 
 
-def _ready(left: Sequence[Run], done: set[Run]) -> Iterator[Run]:
-    return (run for run in left if run.arm == REWARDED or _partner(run) in done)
+def _can_begin(run: Run) -> bool:
+    from training.grpo import WARM_START
+
+    return run.arm == REWARDED or (_partner(run).folder / WARM_START).exists()  # which is whole once it is there
 
 
 def _partner(run: Run) -> Run:

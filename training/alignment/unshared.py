@@ -17,7 +17,7 @@ def built_unshared() -> Iterator[None]:
     from transformers.integrations import deepspeed
 
     noted = deepspeed._hf_deepspeed_config_weak_ref
-    deepspeed.unset_hf_deepspeed_config()
+    deepspeed.unset_hf_deepspeed_config()  # type: ignore[no-untyped-call]
     try:
         yield
     finally:
