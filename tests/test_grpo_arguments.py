@@ -57,6 +57,21 @@ def test_a_key_that_is_unknown_or_anothers_is_refused_with_what_to_do(sections: 
         check_keys(config(**sections))
 
 
+def test_what_transformers_writes_into_a_table_does_not_change_the_run() -> None:
+    tables = {
+        "accelerator_config": {"gradient_accumulation_kwargs": {"sync_each_batch": True}},
+        "model_init_kwargs": {"config": {}},
+    }
+    ours = config(grpo=SMALL | tables)
+    given = grpo_arguments(ours, has_gpu=False, generation="off")
+    given["accelerator_config"]["gradient_accumulation_kwargs"]["num_steps"] = 2  # as its Trainer does
+    given["model_init_kwargs"]["config"]["use_cache"] = False
+    assert {name: ours.grpo[name] for name in tables} == {
+        "accelerator_config": {"gradient_accumulation_kwargs": {"sync_each_batch": True}},
+        "model_init_kwargs": {"config": {}},
+    }
+
+
 def test_trls_and_pefts_own_keys_are_taken() -> None:
     check_keys(config(grpo=SMALL | {"epsilon_high": 0.28, "beta": 0.0}, lora={"r": 8, "lora_dropout": 0.1}))
 

@@ -118,3 +118,11 @@ def test_a_run_that_is_stopped_leaves_a_checkpoint_and_goes_on_from_it(
     assert last_whole(tmp_path / "run") == tmp_path / "run" / f"checkpoint-{step}"
     assert run(config, resume=True) == 0
     assert course(config) == course(whole)
+
+
+@pytest.mark.slow
+def test_a_stopped_run_whose_config_has_tables_is_the_same_run(model: Path, tmp_path: Path) -> None:
+    by_fsdp = "accelerator_config = {gradient_accumulation_kwargs = {sync_each_batch = true}}"  # as the shipped configs for FSDP
+    config = write_run(tmp_path, model, grpo=f"per_device_train_batch_size = 8\n{by_fsdp}")
+    assert run(config, what="gives up", call=7) == 3
+    assert run(config, resume=True) == 0

@@ -9,6 +9,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from contextlib import nullcontext
+from copy import deepcopy
 from dataclasses import fields
 from importlib.util import find_spec
 from pathlib import Path
@@ -236,7 +237,7 @@ def _lora(config: AlignmentConfig) -> Any:
     from peft import LoraConfig
 
     try:
-        return LoraConfig(**{"target_modules": "all-linear", **config.lora, "task_type": "CAUSAL_LM"})
+        return LoraConfig(**{"target_modules": "all-linear", **deepcopy(config.lora), "task_type": "CAUSAL_LM"})
     except (ValueError, TypeError) as error:
         raise ConfigError(f"lora: {error}") from error
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import deepcopy
 from difflib import get_close_matches
 from math import ceil, lcm
 from typing import Any, Literal
@@ -116,9 +117,9 @@ def _check_value(key: str, value: Any, kind: Any) -> None:
 
 
 def grpo_arguments(config: AlignmentConfig, *, has_gpu: bool, generation: Generation) -> dict[str, Any]:
-    """Return the keyword arguments of trl.GRPOConfig."""
+    """Return the keyword arguments of trl.GRPOConfig; copies of the config's tables, as transformers writes into what it gets."""
     generations = config.gold.generations
-    given = dict(config.grpo)
+    given = deepcopy(config.grpo)
     eval_batch = given.pop("per_device_eval_batch_size", EVAL_BATCH)
     shared = {**_shared(config, given, has_gpu=has_gpu), "model_init_kwargs": model_arguments(config)}
     return shared | {
@@ -137,7 +138,7 @@ def grpo_arguments(config: AlignmentConfig, *, has_gpu: bool, generation: Genera
 
 def sft_arguments(config: AlignmentConfig, *, has_gpu: bool) -> dict[str, Any]:
     """Return the keyword arguments of trl.SFTConfig."""
-    given = config.warm_start.sft if config.warm_start else {}
+    given = deepcopy(config.warm_start.sft) if config.warm_start else {}
     return _shared(config, given, has_gpu=has_gpu) | {
         "output_dir": str(config.run.output / "warm-start.part"),
         "model_init_kwargs": model_arguments(config),
@@ -155,7 +156,7 @@ def model_arguments(config: AlignmentConfig) -> dict[str, Any]:
     """
     dtype = config.model.dtype if config.lora is not None else "float32"
     attention = {"attn_implementation": config.model.attention} if config.model.attention else {}
-    return {"dtype": dtype, **attention, **config.grpo.get("model_init_kwargs", {})}
+    return {"dtype": dtype, **attention, **deepcopy(config.grpo.get("model_init_kwargs", {}))}
 
 
 def generation_by(config: AlignmentConfig, *, has_gpu: bool, has_vllm: bool) -> Generation:
