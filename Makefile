@@ -16,7 +16,7 @@ run: $(VENV)/.run ## set up, and revise the shipped sample: what changed, why, a
 test: $(VENV)/.dev ## run the tests (network not needed)
 	@$(BIN)/pytest -m "not slow and not vllm and not inspect" $(ARGS)
 
-test-slow: $(VENV)/.dev ## those that take long: Ray, kills, packaging, the measurements' own commands, simulations (5 minutes)
+test-slow: $(VENV)/.dev ## those that take long: Ray, kills, packaging, the measurements' own commands, simulations (25 minutes)
 	@$(BIN)/pytest -m "slow and not vllm and not inspect" $(ARGS)
 
 test-vllm: $(VENV)/.dev ## the tests with a real vLLM for CPUs, served and in training, in environments of its own (5.5 GB, once)
