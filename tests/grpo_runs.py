@@ -171,18 +171,20 @@ def course(config: Path) -> dict[str, Any]:
     """Return all that must be the same of two runs: each step's numbers but times, the judgements, the bytes of the weights."""
     folder = config.parent / "run"
     steps = tomllib.loads(config.read_text())["grpo"]["max_steps"]
-    state = json.loads((folder / f"checkpoint-{steps}" / "trainer_state.json").read_text())
-    timed = ("time", "runtime", "second", "model_preparation_time")
     return {
-        "log": [
-            {key: value for key, value in line.items() if not any(word in key for word in timed)}
-            for line in state["log_history"]
-        ],
+        "log": log_of(folder / f"checkpoint-{steps}"),
         "gold": (folder / "gold.jsonl").read_text(),
         "weights": _sha(next((folder / f"checkpoint-{steps}").glob("*model.safetensors"))),
-        "optimizer": _sha(next((folder / f"checkpoint-{steps}").glob("optimizer.*"))),
+        "optimizer": _sha(folder / f"checkpoint-{steps}" / "optimizer.pt"),
         "best": _sha(folder / "best" / "model.safetensors"),
     }
+
+
+def log_of(checkpoint: Path) -> list[dict[str, Any]]:
+    """Return what was logged until a checkpoint, but times."""
+    lines = json.loads((checkpoint / "trainer_state.json").read_text())["log_history"]
+    timed = ("time", "runtime", "second")
+    return [{key: value for key, value in line.items() if not any(word in key for word in timed)} for line in lines]
 
 
 def _sha(file: Path) -> str:

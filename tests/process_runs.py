@@ -51,16 +51,21 @@ def made_run(folder: Path, *, model: Path | None = None, grpo: str = "", more: s
     )
 
 
-def sharded(file: Path) -> dict[str, str]:
-    """Return what `accelerate launch` sets for FSDP or DeepSpeed by a file; but in 32 bits, so that sums can be compared."""
+def launched(file: Path) -> tuple[dict[str, str], int]:
+    """Return the environment that `accelerate launch` makes of a file, and the processes that it starts."""
     from accelerate.commands.launch import _validate_launch_command, launch_command_parser
     from accelerate.utils.launch import prepare_deepspeed_cmd_env, prepare_multi_gpu_env
 
     given = ["--config_file", str(file), "--main_process_ip", "127.0.0.1", "-m", "agent.cli"]
     args, _, _ = _validate_launch_command(launch_command_parser().parse_args(given))
     args.deepspeed_fields_from_accelerate_config = ""
-    whole = prepare_deepspeed_cmd_env(args)[1] if args.use_deepspeed else prepare_multi_gpu_env(args)
-    own = {key: value for key, value in whole.items() if key.startswith(("ACCELERATE_", "FSDP_"))}
+    environment = prepare_deepspeed_cmd_env(args)[1] if args.use_deepspeed else prepare_multi_gpu_env(args)
+    return environment, args.num_processes
+
+
+def sharded(file: Path) -> dict[str, str]:
+    """Return what `accelerate launch` sets for FSDP or DeepSpeed by a file; but in 32 bits, so that sums can be compared."""
+    own = {key: value for key, value in launched(file)[0].items() if key.startswith(("ACCELERATE_", "FSDP_"))}
     return own | {"ACCELERATE_MIXED_PRECISION": "no"}
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from grpo_runs import log_of
 from process_runs import STEPS
 from safetensors.numpy import load_file
 
@@ -15,31 +15,25 @@ from safetensors.numpy import load_file
 class Course:
     """Compared by all that it holds."""
 
-    rewards: list[float]
-    """By step."""
-    gold: str
     log: list[dict[str, Any]]
     """Without times."""
+    gold: str
     trained: dict[str, list[float]]
     """The last checkpoint's weights."""
+
+    @property
+    def rewards(self) -> list[float]:
+        """By step."""
+        return [line["reward"] for line in self.log if "loss" in line]
 
 
 def course_of(config: Path) -> Course:
     """Return the course of a finished run."""
     folder = config.parent / "run"
     last = folder / f"checkpoint-{STEPS}"
-    timed = ("time", "runtime", "second")
-    log = [
-        {key: value for key, value in line.items() if not any(word in key for word in timed)}
-        for line in json.loads((last / "trainer_state.json").read_text())["log_history"]
-    ]
     weights = load_file(next(last.glob("*model.safetensors")))
-    return Course(
-        [line["reward"] for line in log if "loss" in line],
-        (folder / "gold.jsonl").read_text(),
-        log,
-        {name: value.ravel().tolist() for name, value in weights.items()},
-    )
+    trained = {name: value.ravel().tolist() for name, value in weights.items()}
+    return Course(log_of(last), (folder / "gold.jsonl").read_text(), trained)
 
 
 def largest_difference(one: dict[str, list[float]], other: dict[str, list[float]]) -> float:

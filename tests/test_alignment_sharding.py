@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from process_runs import launched
 
 from agent.errors import ConfigError
 from training.alignment.device_memory import container_memory, device_memory
@@ -15,15 +16,9 @@ CONFIGS = Path(__file__).parents[1] / "training" / "configs" / "accelerate"
 
 @pytest.mark.parametrize("file", sorted(CONFIGS.glob("*.yaml")), ids=lambda file: file.stem)
 def test_a_file_of_accelerate_says_what_its_launcher_sets(file: Path) -> None:
-    from accelerate.commands.launch import _validate_launch_command, launch_command_parser
-    from accelerate.utils.launch import prepare_deepspeed_cmd_env, prepare_multi_gpu_env
+    environment, processes = launched(file)
 
-    given = ["--config_file", str(file), "--main_process_ip", "127.0.0.1", "-m", "agent.cli"]
-    args, _, _ = _validate_launch_command(launch_command_parser().parse_args(given))
-    args.deepspeed_fields_from_accelerate_config = ""
-    environment = prepare_deepspeed_cmd_env(args)[1] if args.use_deepspeed else prepare_multi_gpu_env(args)
-
-    assert sharding_of(environment | {"WORLD_SIZE": str(args.num_processes)}) == read_sharding(file)
+    assert sharding_of(environment | {"WORLD_SIZE": str(processes)}) == read_sharding(file)
     assert environment["ACCELERATE_MIXED_PRECISION"] == "bf16"
 
 

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from agent.errors import InputError
 from training.alignment.config import load_config
 from training.alignment.gold import GoldPoint
-from training.alignment.smoke import CONFIG, ShuffledReward, runs_in
+from training.alignment.smoke import CONFIG, ShuffledReward, _can_begin, runs_in
 from training.alignment.smoke_plot import draw_smoke
 from training.alignment.smoke_stats import (
     REWARDED,
@@ -180,6 +180,21 @@ def test_rewarded_runs_come_before_their_controls(tmp_path: Path) -> None:
     assert [(run.seed, run.arm) for run in runs_in(tmp_path, (4, 5))] == [
         (4, REWARDED), (5, REWARDED), (4, SHUFFLED), (5, SHUFFLED)
     ]  # fmt: skip
+
+
+def test_a_control_waits_for_the_model_that_it_begins_with(tmp_path: Path) -> None:
+    rewarded, control = runs_in(tmp_path, (4,))
+    assert (_can_begin(rewarded), _can_begin(control)) == (True, False)
+    (rewarded.folder / "warm-start").mkdir(parents=True)
+    assert _can_begin(control)
+
+
+def test_a_control_of_a_run_without_warm_start_waits_for_its_end(tmp_path: Path) -> None:
+    rewarded, control = runs_in(tmp_path, (4,))
+    write_run(rewarded.folder, [])
+    assert not _can_begin(control)
+    (rewarded.folder / "best").mkdir()
+    assert _can_begin(control)
 
 
 def test_the_shipped_config_is_one_that_is_taken() -> None:

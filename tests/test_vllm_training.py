@@ -11,10 +11,9 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 
 import pytest
-from grpo_runs import build_moe, course, write_run
+from grpo_runs import build_moe, course, log_of, write_run
 from process_runs import launcher_of, sharded
 from tiny_qwen3 import build_tiny_qwen3
 from trained_tiny import load, logits
@@ -65,13 +64,6 @@ def train(
     return done.returncode
 
 
-def log_of(config: Path) -> list[dict[str, Any]]:
-    """Return what TRL logged: steps and judgements."""
-    state = (config.parent / "run" / f"checkpoint-{STEPS}" / "trainer_state.json").read_text()
-    found: list[dict[str, Any]] = json.loads(state)["log_history"]
-    return found
-
-
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the config of an uninterrupted run of all weights."""
@@ -84,7 +76,7 @@ def check_drawn_from_policy(config: Path) -> None:
     """Assert that the probabilities with which vLLM drew are the policy's, in each step and judgement."""
     drawn = {
         (line["step"], name): value
-        for line in log_of(config)
+        for line in log_of(config.parent / "run" / f"checkpoint-{STEPS}")
         for name, value in line.items()
         if name.endswith("sampling_logp_difference/mean")
     }

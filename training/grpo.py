@@ -108,9 +108,8 @@ def train(
         check_plan(config, data, model)
         begin(config, data, processes=args.world_size, is_first=is_first, resume=resume, echo=echo)
     model = _warm_started(config, model, tokenizer, data, echo)
-    args = grpo_config(
-        config
-    )  # accelerate and DeepSpeed go by the last arguments that were made, which may have been SFT's
+    # Once more: accelerate and DeepSpeed go by the last arguments that were made, which may have been SFT's.
+    args = grpo_config(config)
     with Interrupts(processes=args.world_size) as interrupts:
         reward = open_reward_of(config, settings, args, model, tokenizer)
         try:

@@ -72,7 +72,7 @@ def runs_in(output: Path, seeds: Sequence[int]) -> list[Run]:
 
 
 def do(run: Run, config_file: Path) -> None:
-    """Carry a run out, or on; one that is done is left alone. The control's seed must have been warm-started."""
+    """Carry a run out, or on; one that is done is left alone. A control begins with its partner's warm start, if there is one."""
     from agent.config import load_settings
     from training.alignment.config import load_config
     from training.alignment.shipped import AS_SHIPPED
@@ -83,8 +83,9 @@ def do(run: Run, config_file: Path) -> None:
     config = load_config(config_file, output=run.folder, seed=run.seed)
     settings = load_settings().model_copy(update=AS_SHIPPED)
     is_begun = (run.folder / "manifest.json").exists()
-    if run.arm == SHUFFLED and not is_begun:
-        shutil.copytree(_partner(run).folder / WARM_START, run.folder / WARM_START, dirs_exist_ok=True)
+    warm = _partner(run).folder / WARM_START
+    if run.arm == SHUFFLED and not is_begun and warm.exists():
+        shutil.copytree(warm, run.folder / WARM_START, dirs_exist_ok=True)
     end = train(
         config,
         settings,
@@ -114,7 +115,10 @@ def do_all(runs: Sequence[Run], config_file: Path, *, processes: int) -> None:
 def _can_begin(run: Run) -> bool:
     from training.grpo import WARM_START
 
-    return run.arm == REWARDED or (_partner(run).folder / WARM_START).exists()  # which is whole once it is there
+    partner = _partner(run).folder
+    return (
+        run.arm == REWARDED or (partner / WARM_START).exists() or is_done(partner)
+    )  # a warm start is whole once it is there
 
 
 def _partner(run: Run) -> Run:
